@@ -1,0 +1,134 @@
+// Owns what the Kafka front (src/server) may ask of the broker: the interface between handlers and the state behind them. Not
+// how any of it is done.
+
+import type { Outcome } from '../base/outcome.ts'
+import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
+
+/** Kafka's own error, ready for an answer. */
+export interface KafkaFailure {
+  readonly errorCode: number
+  readonly message: string | null
+}
+
+export interface TopicView {
+  readonly name: string
+  readonly id: TopicId
+  /** `__consumer_offsets` and its like. */
+  readonly internal: boolean
+  /** Indexed by partition. */
+  readonly partitions: readonly PartitionView[]
+  /** Only what was set on the topic itself, by Kafka's config names. */
+  readonly configs: ReadonlyMap<string, string>
+}
+
+/** What an append was answered with. `done` is called exactly once, possibly before `append` returns. */
+export type AppendResult =
+  | { readonly kind: 'appended'; readonly baseOffset: Offset; readonly logAppendTimeMs: number; readonly logStartOffset: Offset }
+  | { readonly kind: 'error'; readonly errorCode: number; readonly message: string | null; readonly logStartOffset: Offset }
+
+export interface AppendRequest {
+  /** One record batch as it came off the socket. Owned by the broker from here on: it is stamped in place and kept by reference. */
+  readonly records: Uint8Array
+  /** 0: `done` is called as soon as the batch is admitted; 1 and −1: when it is durable as the topic demands. */
+  readonly acks: -1 | 0 | 1
+}
+
+export interface ReadRequest {
+  readonly offset: Offset
+  readonly maxBytes: number
+  /** At least one batch is returned even if it is larger than `maxBytes`. */
+  readonly minOneBatch: boolean
+}
+
+export type ReadResult =
+  | {
+      readonly kind: 'records'
+      /** Whole batches, by reference; empty at the end of the log. The first may begin before `offset`. */
+      readonly batches: readonly Uint8Array[]
+      readonly bytes: number
+      readonly highWatermark: Offset
+      readonly lastStableOffset: Offset
+      readonly logStartOffset: Offset
+    }
+  | { readonly kind: 'error'; readonly errorCode: number; readonly highWatermark: Offset; readonly logStartOffset: Offset }
+
+export interface OffsetAndTimestamp {
+  readonly offset: Offset
+  readonly timestampMs: number
+  readonly leaderEpoch: LeaderEpoch
+}
+
+export interface PartitionView {
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly index: PartitionIndex
+  readonly leaderEpoch: LeaderEpoch
+  readonly logStartOffset: Offset
+  /** The first offset still outside tiered storage, Kafka's local log start. */
+  readonly localLogStartOffset: Offset
+  readonly highWatermark: Offset
+  readonly lastStableOffset: Offset
+  readonly logEndOffset: Offset
+  /** The end of what is archived in segments, or −1 when nothing is (Kafka's LATEST_TIERED is this minus one). */
+  readonly archivedEndOffset: number
+  append(request: AppendRequest, done: (result: AppendResult) => void): void
+  /** Answers at once from memory, or by a promise when the WAL file or the bucket has to be read. */
+  read(request: ReadRequest): ReadResult | Promise<ReadResult>
+  /** The first record at or after the timestamp; undefined when there is none. */
+  offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined>
+  offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
+  /** Calls back once when the high watermark passes `offset`, or the partition goes away. Returns how to stop listening. */
+  onReadableBeyond(offset: Offset, callback: () => void): () => void
+}
+
+export interface NewTopic {
+  readonly name: string
+  /** −1 asks for the broker's default. */
+  readonly partitionCount: number
+  /** −1 asks for the broker's default. Standalone knows only 1. */
+  readonly replicationFactor: number
+  /** Replica ids by partition; empty when the broker is to place them. */
+  readonly assignments: ReadonlyMap<number, readonly number[]>
+  readonly configs: ReadonlyMap<string, string | null>
+  readonly validateOnly: boolean
+}
+
+/** One config as DescribeConfigs shows it. */
+export interface ConfigEntry {
+  readonly name: string
+  readonly value: string | null
+  readonly readOnly: boolean
+  readonly isDefault: boolean
+  /** Kafka's ConfigSource code. */
+  readonly source: number
+  readonly sensitive: boolean
+  /** Kafka's ConfigType code. */
+  readonly type: number
+  readonly documentation: string | null
+  readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string | null; readonly source: number }>
+}
+
+export interface ProducerIdAndEpoch {
+  readonly producerId: number
+  readonly producerEpoch: number
+}
+
+export interface Broker {
+  readonly clusterId: string
+  readonly nodeId: NodeId
+  /** The topic, or undefined. */
+  topicByName(name: string): TopicView | undefined
+  topicById(id: TopicId): TopicView | undefined
+  topics(): Iterable<TopicView>
+  createTopic(topic: NewTopic): Promise<Outcome<TopicView, KafkaFailure>>
+  /** Creates it with the broker's defaults; joins a creation already under way. Internal topics get their own configs. */
+  autoCreateTopic(name: string): Promise<Outcome<TopicView, KafkaFailure>>
+  deleteTopic(id: TopicId): Promise<Outcome<undefined, KafkaFailure>>
+  createPartitions(topic: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
+  /** A fresh producer id, or the given one with its epoch raised (idempotent producers without transactions). */
+  initProducerId(current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>>
+  describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
+  describeBrokerConfigs(): readonly ConfigEntry[]
+  /** False until recovery has finished and after shutdown has begun. */
+  readonly serving: boolean
+}
