@@ -11,7 +11,9 @@ export interface PinoLogOptions {
 
 function textLine(json: string): string {
   const { time, level, msg, ...fields } = JSON.parse(json) as { time: string; level: string; msg: string }
-  const rest = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  const rest = Object.entries(fields).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
   return `${time} ${level.toUpperCase().padEnd(5)} ${msg}${rest.length > 0 ? `  ${rest.join(' ')}` : ''}\n`
 }
 
@@ -34,7 +36,12 @@ function wrap(logger: Logger): Log {
 }
 
 export function pinoLog(options: PinoLogOptions): Log {
-  const write = options.format === 'text' ? (line: string) => { options.write(textLine(line)) } : options.write
+  const write =
+    options.format === 'text'
+      ? (line: string) => {
+          options.write(textLine(line))
+        }
+      : options.write
   return wrap(
     pino(
       {
