@@ -1,0 +1,21 @@
+// The door of the streaming room.
+
+export { digestOf } from './core/digest.ts'
+export { decodeFence, encodeFence, encodeStreamObject, noTopic } from './core/format.ts'
+export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter } from './core/format.ts'
+export {
+  claimKey,
+  groupSnapshotPrefix,
+  heartbeatKey,
+  lifePrefix,
+  metadataSnapshotPrefix,
+  metadataWalPrefix,
+  numberedKey,
+  openKey,
+  sequenceOfKey,
+  walPrefix,
+} from './core/keys.ts'
+export { streamLimits } from './limits.ts'
+export type { Extent, PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
+export { readStreamedHead, type StreamedObjectHead } from './reader.ts'
+export { extentOf, type StreamCounters, Streamer, type StreamerOptions } from './streamer.ts'
