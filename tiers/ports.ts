@@ -1,17 +1,23 @@
 // Owns the contracts of the tiers: the object store and the hot WAL. Durability, idempotence, byte ownership and outcomes are
 // stated here once; every implementation passes the same contract suite (test/contract).
 
-import type { LogEntry } from '../src/model/entry.ts'
+import type { LogEntry, WalPosition } from '../src/model/entry.ts'
+
+export type { WalPosition } from '../src/model/entry.ts'
 
 /** An object's body, in pieces that are stored back to back. The store does not keep or change the pieces after it answered. */
 export type ObjectBody = readonly Uint8Array[]
 
-export interface ObjectFacts {
+/** What a listing tells of an object. No etag: the local store's is made from the content, which a listing does not read. */
+export interface ListedObject {
   readonly key: string
   readonly sizeBytes: number
-  readonly etag: string
   /** The store's own clock, milliseconds since the epoch: compare only with times of the same store. */
   readonly lastModifiedMs: number
+}
+
+export interface ObjectFacts extends ListedObject {
+  readonly etag: string
 }
 
 export interface ListOptions {
@@ -30,7 +36,7 @@ export interface ObjectReader {
   /** The last `length` bytes (all when the object is shorter), and the object's whole size. One request. */
   getTail(key: string, length: number): Promise<{ readonly bytes: Uint8Array; readonly sizeBytes: number }>
   /** Keys in ascending byte order. Strongly consistent: whatever was written before the call is in it. */
-  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectFacts>
+  list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
 }
 
 export type PutIfAbsentOutcome = { readonly kind: 'created'; readonly etag: string } | { readonly kind: 'exists' }
@@ -57,13 +63,6 @@ export interface ObjectStore extends ObjectReader, ObjectWriter {
   /** For messages: `s3://bucket/prefix`, `local:/path`. Holds no secret. */
   readonly location: string
   close(): Promise<void>
-}
-
-/** Where a frame's payload lies in the WAL. `file` numbers grow; a position is readable while `file >= wal.oldestFile`. */
-export interface WalPosition {
-  readonly file: number
-  readonly at: number
-  readonly length: number
 }
 
 export interface WalUsage {

@@ -18,3 +18,10 @@ export interface LogEntry {
   /** Passed by reference everywhere; nobody may change it after it was proposed. */
   readonly payload: Uint8Array
 }
+
+/** Where a frame's payload lies in the WAL. `file` numbers grow; a position is readable while `file >= wal.oldestFile`. */
+export interface WalPosition {
+  readonly file: number
+  readonly at: number
+  readonly length: number
+}

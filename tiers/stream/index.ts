@@ -1,5 +1,6 @@
 // The door of the streaming room.
 
+export { type Extent, extentOf } from './core/extent.ts'
 export { digestOf } from './core/digest.ts'
 export { decodeFence, encodeFence, encodeStreamObject, noTopic } from './core/format.ts'
 export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter } from './core/format.ts'
@@ -16,6 +17,6 @@ export {
   walPrefix,
 } from './core/keys.ts'
 export { streamLimits } from './limits.ts'
-export type { Extent, PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
+export type { PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
 export { readStreamedHead, type StreamedObjectHead } from './reader.ts'
-export { extentOf, type StreamCounters, Streamer, type StreamerOptions } from './streamer.ts'
+export { type StreamCounters, Streamer, type StreamerOptions } from './streamer.ts'

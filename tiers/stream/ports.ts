@@ -1,8 +1,9 @@
 // Owns what streaming needs from its surroundings and what it tells them. Not the object store's contract (tiers/ports.ts).
 
 import type { EntryKind } from '../../src/model/entry.ts'
-import type { GroupNumber, LeaderEpoch, LogIndex, Offset, TopicId } from '../../src/model/ids.ts'
-import type { WalPosition } from '../ports.ts'
+import type { GroupNumber, LeaderEpoch, LogIndex, TopicId } from '../../src/model/ids.ts'
+import type { Extent } from './core/extent.ts'
+import type { WalPosition } from '../../src/model/entry.ts'
 
 /** A committed entry on its way to the bucket. */
 export interface PendingEntry {
@@ -13,18 +14,6 @@ export interface PendingEntry {
   readonly position: WalPosition
   /** By reference; when the streamer holds too much, it lets go and reads `position` again. */
   payload: Uint8Array | undefined
-}
-
-/** A run of whole batches of one partition within a WAL object: where to read them once they are no longer hot. */
-export interface Extent {
-  readonly objectKey: string
-  readonly objectSizeBytes: number
-  readonly position: number
-  readonly length: number
-  readonly baseOffset: Offset
-  /** One past the last record. */
-  readonly endOffset: Offset
-  readonly maxTimestampMs: number
 }
 
 export interface StreamedShare {

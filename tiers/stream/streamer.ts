@@ -12,10 +12,11 @@ import type { Log } from '../../src/base/log.ts'
 import { isOpError, OpError } from '../../src/base/op-error.ts'
 import type { ObjectStore } from '../ports.ts'
 import { digestOf } from './core/digest.ts'
+import { extentOf } from './core/extent.ts'
 import { decodeFence, encodeStreamObject, type GroupToStream, type ObjectOrigin } from './core/format.ts'
 import { numberedKey } from './core/keys.ts'
 import { streamLimits } from './limits.ts'
-import type { Extent, PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
+import type { PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
 
 export interface StreamerOptions {
   readonly store: ObjectStore
@@ -331,23 +332,4 @@ function shareOf(
 ): StreamedShare {
   const last = assertDefined(share.entries.at(-1), 'a streamed group has entries')
   return { group: share.group, lastIndex: last.index, extent: extentOf(share.entries, { objectKey, objectSizeBytes, ...place }) }
-}
-
-/** The run of batches among the entries, if there is one. Used alike when streaming and when reading footers back. */
-export function extentOf(
-  entries: ReadonlyArray<{
-    readonly digest?: {
-      readonly baseOffset: Extent['baseOffset']
-      readonly endOffset: Extent['endOffset']
-      readonly maxTimestampMs: number
-    }
-  }>,
-  place: Pick<Extent, 'objectKey' | 'objectSizeBytes' | 'position' | 'length'>,
-): Extent | undefined {
-  const first = entries.find((entry) => entry.digest !== undefined)?.digest
-  const last = entries.findLast((entry) => entry.digest !== undefined)?.digest
-  if (first === undefined || last === undefined) return undefined
-  let maxTimestampMs = -1
-  for (const entry of entries) maxTimestampMs = Math.max(maxTimestampMs, entry.digest?.maxTimestampMs ?? -1)
-  return { ...place, baseOffset: first.baseOffset, endOffset: last.endOffset, maxTimestampMs }
 }

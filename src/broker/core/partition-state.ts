@@ -1,0 +1,196 @@
+// Owns the durable state of a partition: where its log starts and ends, its epochs, which segments and WAL objects hold it, and what
+// its producers sent. Only `replay…` changes it, live and at recovery alike. Not where the hot tail lies (tail-index.ts).
+//
+//   segments  [logStart … archivedEnd)   extents  [archivedEnd … streamedEnd)   hot tail  [… endOffset)
+
+import { assert } from '../../base/assert.ts'
+import type { TopicId } from '../../model/ids.ts'
+import { ByteReader, ByteWriter } from '../../protocol/codec/index.ts'
+import { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts } from '../../../tiers/segment/core/index.ts'
+import type { BatchDigest, Extent } from '../../../tiers/stream/core/index.ts'
+import { type ControlEntry, decodeControl } from './control.ts'
+import { ProducerStates } from './producer-state.ts'
+
+const version = 1
+
+export interface EpochStart {
+  readonly epoch: number
+  readonly startOffset: number
+}
+
+/** What a replayed control entry took out of use. */
+export interface Forgotten {
+  readonly segments: readonly SegmentFacts[]
+  readonly extents: readonly Extent[]
+}
+
+const nothing: Forgotten = { segments: [], extents: [] }
+
+export class PartitionState {
+  readonly topicId: TopicId
+  readonly index: number
+  lastIndex = 0
+  logStartOffset = 0
+  endOffset = 0
+  epochs: EpochStart[] = []
+  /** Ascending, contiguous, ending at `archivedEndOffset`. */
+  segments: SegmentFacts[] = []
+  /** Ascending; together they cover from at most `archivedEndOffset` to what has been streamed. */
+  extents: Extent[] = []
+  readonly producers = new ProducerStates()
+
+  constructor(topicId: TopicId, index: number) {
+    this.topicId = topicId
+    this.index = index
+  }
+
+  get archivedEndOffset(): number {
+    return this.segments.at(-1)?.endOffset ?? this.logStartOffset
+  }
+
+  get streamedEndOffset(): number {
+    return Math.max(this.extents.at(-1)?.endOffset ?? 0, this.archivedEndOffset)
+  }
+
+  /** A batch now stands in the log. */
+  replayBatch(entry: {
+    readonly index: number
+    readonly term: number
+    readonly digest: BatchDigest
+    readonly nowMs: number
+  }): void {
+    const { digest } = entry
+    assert(digest.baseOffset === this.endOffset, 'PART-1: batches are contiguous in offsets')
+    this.#advance(entry.index)
+    if (this.epochs.at(-1)?.epoch !== entry.term) this.epochs.push({ epoch: entry.term, startOffset: digest.baseOffset })
+    this.endOffset = digest.endOffset
+    if (digest.producerId < 0) return
+    this.producers.replay(
+      {
+        producerId: digest.producerId,
+        producerEpoch: digest.producerEpoch,
+        baseSequence: digest.baseSequence,
+        lastOffsetDelta: digest.endOffset - digest.baseOffset - 1,
+      },
+      { baseOffset: digest.baseOffset, timestampMs: digest.maxTimestampMs, nowMs: entry.nowMs },
+    )
+  }
+
+  /** A control entry was proposed; it takes effect with `applyControl` once committed. */
+  noteControl(index: number): void {
+    this.#advance(index)
+  }
+
+  replayControl(index: number, payload: Uint8Array): Forgotten {
+    this.#advance(index)
+    const entry = decodeControl(payload)
+    assert(entry.ok, 'PART-2: control entries of the log decode')
+    return this.applyControl(entry.value)
+  }
+
+  applyControl(entry: ControlEntry): Forgotten {
+    if (entry.kind === 'segment-published') return this.#publish(entry.segment)
+    return entry.offset > this.logStartOffset ? this.#startAt(entry.offset) : nothing
+  }
+
+  /** Batches of the partition are in a WAL object. A repeat of what is already known is dropped. */
+  addExtent(extent: Extent): boolean {
+    if (extent.endOffset <= this.streamedEndOffset || extent.endOffset <= this.logStartOffset) return false
+    this.extents.push(extent)
+    return true
+  }
+
+  epochAt(offset: number): number {
+    return this.epochs.findLast((one) => one.startOffset <= offset)?.epoch ?? -1
+  }
+
+  #advance(index: number): void {
+    assert(index === this.lastIndex + 1, 'PART-3: entries are replayed in index order')
+    this.lastIndex = index
+  }
+
+  #publish(segment: SegmentFacts): Forgotten {
+    // The log start may have passed the segment while it was being uploaded: then it is an orphan at once.
+    if (segment.endOffset <= this.logStartOffset) return { segments: [segment], extents: [] }
+    assert(this.segments.length === 0 || segment.baseOffset === this.archivedEndOffset, 'PART-4: segments are contiguous')
+    this.segments.push(segment)
+    return { segments: [], extents: this.#dropExtents(segment.endOffset) }
+  }
+
+  #startAt(offset: number): Forgotten {
+    this.logStartOffset = offset
+    const kept = this.segments.findIndex((segment) => segment.endOffset > offset)
+    const segments = this.segments.splice(0, kept < 0 ? this.segments.length : kept)
+    while ((this.epochs[1]?.startOffset ?? Infinity) <= offset) this.epochs.shift()
+    return { segments, extents: this.#dropExtents(offset) }
+  }
+
+  #dropExtents(upTo: number): Extent[] {
+    const kept = this.extents.findIndex((extent) => extent.endOffset > upTo)
+    return this.extents.splice(0, kept < 0 ? this.extents.length : kept)
+  }
+
+  encode(): Uint8Array {
+    const w = new ByteWriter()
+    w.int8(version)
+    w.uuid(this.topicId)
+    w.uint32(this.index)
+    w.int64(BigInt(this.logStartOffset))
+    w.int64(BigInt(this.endOffset))
+    w.uvarint(this.epochs.length)
+    for (const { epoch, startOffset } of this.epochs) {
+      w.int32(epoch)
+      w.int64(BigInt(startOffset))
+    }
+    w.uvarint(this.segments.length)
+    for (const segment of this.segments) w.bytesField(encodeSegmentFacts(segment), true)
+    w.uvarint(this.extents.length)
+    for (const extent of this.extents) writeExtent(w, extent)
+    this.producers.encode(w)
+    return w.concat()
+  }
+
+  /** The failure names what is wrong with the bytes. */
+  static decode(bytes: Uint8Array, lastIndex: number): PartitionState | string {
+    const r = new ByteReader(bytes)
+    const found = r.int8()
+    if (found !== version) return `a partition's state of version ${found}, this build reads ${version}`
+    const state = new PartitionState(r.uuid() as TopicId, r.uint32())
+    state.lastIndex = lastIndex
+    state.logStartOffset = Number(r.int64())
+    state.endOffset = Number(r.int64())
+    for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) {
+      state.epochs.push({ epoch: r.int32(), startOffset: Number(r.int64()) })
+    }
+    for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) {
+      const segment = decodeSegmentFacts(r.bytesField(true))
+      if (segment.ok) state.segments.push(segment.value)
+      else r.fail(segment.failure)
+    }
+    for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) state.extents.push(readExtent(r))
+    state.producers.decode(r)
+    return r.failure ?? state
+  }
+}
+
+function writeExtent(w: ByteWriter, extent: Extent): void {
+  w.string(extent.objectKey, true)
+  w.int64(BigInt(extent.objectSizeBytes))
+  w.int64(BigInt(extent.position))
+  w.int64(BigInt(extent.length))
+  w.int64(BigInt(extent.baseOffset))
+  w.int64(BigInt(extent.endOffset))
+  w.int64(BigInt(extent.maxTimestampMs))
+}
+
+function readExtent(r: ByteReader): Extent {
+  return {
+    objectKey: r.string(true),
+    objectSizeBytes: Number(r.int64()),
+    position: Number(r.int64()),
+    length: Number(r.int64()),
+    baseOffset: Number(r.int64()) as Extent['baseOffset'],
+    endOffset: Number(r.int64()) as Extent['endOffset'],
+    maxTimestampMs: Number(r.int64()),
+  }
+}

@@ -1,0 +1,148 @@
+// Owns what a topic's configs mean: which names exist, which values they take, and the settings the broker acts on. Not how they
+// are stored (cluster-state.ts) nor shown (config-view.ts).
+
+import { fail, type Outcome, succeed } from '../../base/outcome.ts'
+import { type ConfigDefinition, topicConfigs } from '../../protocol/generated/topic-configs.ts'
+
+export type Durability = 'quorum' | 'bucket'
+
+/** The settings of one topic, resolved. `Infinity` stands for "no limit". */
+export interface TopicSettings {
+  readonly retentionMs: number
+  readonly retentionBytes: number
+  readonly segmentBytes: number
+  readonly segmentMs: number
+  readonly maxMessageBytes: number
+  readonly timestampType: 'CreateTime' | 'LogAppendTime'
+  readonly timestampBeforeMaxMs: number
+  readonly timestampAfterMaxMs: number
+  /** Whether retention may delete; a compacted-only topic keeps everything. */
+  readonly deletes: boolean
+  readonly durability: Durability
+}
+
+/** Ours, beside Kafka's: what an acknowledgement means (design.md, streaming to the bucket). */
+export const durabilityConfig: ConfigDefinition = {
+  name: 'chronik.durability',
+  type: 'STRING',
+  default: 'quorum',
+  valid: '[quorum, bucket]',
+  importance: 'HIGH',
+}
+
+export const topicConfigDefinitions: readonly ConfigDefinition[] = [
+  ...topicConfigs.filter((one) => one.internal !== true),
+  durabilityConfig,
+]
+
+const definitions: ReadonlyMap<string, ConfigDefinition> = new Map(topicConfigDefinitions.map((one) => [one.name, one]))
+
+export const topicConfigDefinition = (name: string): ConfigDefinition | undefined => definitions.get(name)
+
+/** Values this version cannot honour are refused rather than ignored. */
+const unsupported: ReadonlyMap<string, (value: string) => string | undefined> = new Map([
+  [
+    'compression.type',
+    (value: string) =>
+      value === 'producer'
+        ? undefined
+        : 'this version stores batches as the producer compressed them; set compression.type=producer',
+  ],
+])
+
+const integerBounds: Readonly<Record<string, readonly [bigint, bigint]>> = {
+  SHORT: [-(2n ** 15n), 2n ** 15n - 1n],
+  INT: [-(2n ** 31n), 2n ** 31n - 1n],
+  LONG: [-(2n ** 63n), 2n ** 63n - 1n],
+}
+
+function checkRange(definition: ConfigDefinition, value: number): string | undefined {
+  const range = /^\[(-?\d+),\.\.\.(?:,(-?\d+))?\](?: or (-?\d+))?$/.exec(definition.valid ?? '')
+  if (range === null) return undefined
+  const [, low, high, or] = range
+  if (or !== undefined && value === Number(or)) return undefined
+  if (value >= Number(low) && (high === undefined || value <= Number(high))) return undefined
+  return `value ${value} is outside ${definition.valid ?? ''}`
+}
+
+function checkNumber(definition: ConfigDefinition, value: string): string | undefined {
+  if (definition.type === 'DOUBLE') {
+    return /^-?\d+(\.\d+)?([eE]-?\d+)?$/.test(value.trim())
+      ? checkRange(definition, Number(value))
+      : `value ${value} is not a number`
+  }
+  const bounds = integerBounds[definition.type]
+  if (bounds === undefined) return undefined
+  if (!/^[+-]?\d+$/.test(value.trim())) return `value ${value} is not a number of type ${definition.type}`
+  const number = BigInt(value.trim())
+  if (number < bounds[0] || number > bounds[1]) return `value ${value} does not fit type ${definition.type}`
+  return checkRange(definition, Number(number))
+}
+
+function checkWords(definition: ConfigDefinition, value: string): string | undefined {
+  const allowed = /^\[([a-zA-Z, ]+)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
+  if (allowed === undefined) return undefined
+  const words = definition.type === 'LIST' ? value.split(',').map((word) => word.trim()) : [value]
+  const strange = words.find((word) => !allowed.includes(word))
+  return strange === undefined ? undefined : `value ${strange} is not one of ${allowed.join(', ')}`
+}
+
+/** What is wrong with a topic config, naming it and the remedy; undefined when it is good. */
+export function checkTopicConfig(name: string, value: string): string | undefined {
+  const definition = definitions.get(name)
+  if (definition === undefined) return `Unknown topic config name: ${name}`
+  const booleanWrong =
+    definition.type === 'BOOLEAN' && !/^(true|false)$/i.test(value.trim()) ? `value ${value} is not true or false` : undefined
+  const wrong = booleanWrong ?? checkNumber(definition, value) ?? checkWords(definition, value) ?? unsupported.get(name)?.(value)
+  return wrong === undefined ? undefined : `Invalid value ${value} for configuration ${name}: ${wrong}`
+}
+
+/** Checks all configs of a topic, answering them without the nulls (null resets to the default). */
+export function checkTopicConfigs(configs: ReadonlyMap<string, string | null>): Outcome<ReadonlyMap<string, string>, string> {
+  const kept = new Map<string, string>()
+  for (const [name, value] of configs) {
+    if (value === null) {
+      if (!definitions.has(name)) return fail(`Unknown topic config name: ${name}`)
+      continue
+    }
+    const wrong = checkTopicConfig(name, value)
+    if (wrong !== undefined) return fail(wrong)
+    kept.set(name, value)
+  }
+  return succeed(kept)
+}
+
+/** −1 is Kafka's "no limit" of retention, Long.MAX_VALUE its "never" of the rest. */
+const limitless = (value: string): number => {
+  const number = Number(value)
+  return number < 0 || number >= 2 ** 62 ? Infinity : number
+}
+
+/** The settings from a topic's own configs over the broker's defaults, by Kafka's names; all values were checked before. */
+export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults: ReadonlyMap<string, string>): TopicSettings {
+  const value = (name: string): string => own.get(name) ?? defaults.get(name) ?? definitions.get(name)?.default ?? ''
+  return {
+    retentionMs: limitless(value('retention.ms')),
+    retentionBytes: limitless(value('retention.bytes')),
+    segmentBytes: Number(value('segment.bytes')),
+    segmentMs: limitless(value('segment.ms')),
+    maxMessageBytes: Number(value('max.message.bytes')),
+    timestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
+    timestampBeforeMaxMs: limitless(value('message.timestamp.before.max.ms')),
+    timestampAfterMaxMs: limitless(value('message.timestamp.after.max.ms')),
+    deletes: value('cleanup.policy').split(',').includes('delete'),
+    durability: value(durabilityConfig.name) === 'bucket' ? 'bucket' : 'quorum',
+  }
+}
+
+/** Kafka's rule for topic names; the message when it is broken. */
+export function checkTopicName(name: string): string | undefined {
+  if (name.length === 0) return 'Topic name is invalid: the empty string is not allowed'
+  if (name === '.' || name === '..') return `Topic name is invalid: '.' or '..' is not allowed`
+  if (name.length > 249)
+    return `Topic name is invalid: the length of '${name.slice(0, 32)}…' is longer than the max allowed length 249`
+  if (!/^[a-zA-Z0-9._-]+$/.test(name)) {
+    return `Topic name is invalid: '${name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'`
+  }
+  return undefined
+}

@@ -1,0 +1,190 @@
+// Owns replication without replicas: one node's logs of many groups over one WAL, for standalone mode. An entry is committed when
+// it is durable in the WAL (I1), then goes to the bucket. Not what entries mean (broker).
+//
+// Order of side effects: append to the WAL -> group commit -> committed, handed to the streamer -> listener told -> acknowledged.
+
+import { assert, assertDefined } from '../base/assert.ts'
+import { OpError } from '../base/op-error.ts'
+import type { EntryKind } from '../model/entry.ts'
+import type { GroupNumber, LeaderEpoch, LogIndex } from '../model/ids.ts'
+import { logIndex } from '../model/ids.ts'
+import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
+import type { PendingEntry } from '../../tiers/stream/index.ts'
+import type { Wal, WalPosition } from '../../tiers/ports.ts'
+import type { LifeGuard } from './life-guard.ts'
+
+/** Where committed entries go on to the bucket. The metadata group has a stream of its own. */
+export interface EntrySink {
+  add(entry: PendingEntry, urgent: boolean): void
+}
+
+export interface LocalLogsOptions {
+  readonly wal: Wal
+  readonly term: LeaderEpoch
+  readonly listener: CommitListener
+  readonly sinkOf: (group: GroupNumber) => EntrySink
+  readonly guard: LifeGuard
+  /** The WAL failed: the node must stop. */
+  readonly onFatal: (error: unknown) => void
+}
+
+/** The state of a group at the moment its log is opened. */
+export interface GroupStart {
+  readonly lastIndex: LogIndex
+  readonly streamedIndex: LogIndex
+}
+
+class LocalLog implements ReplicatedLog {
+  readonly group: GroupNumber
+  readonly #logs: LocalLogs
+  lastIndex: number
+  committed: number
+  streamed: number
+  /** Somebody waits for entries of this group to be in the bucket (topic durability `bucket`, metadata). */
+  urgent: boolean
+
+  constructor(logs: LocalLogs, group: GroupNumber, start: GroupStart, urgent: boolean) {
+    this.#logs = logs
+    this.group = group
+    this.lastIndex = start.lastIndex
+    this.committed = start.lastIndex
+    this.streamed = start.streamedIndex
+    this.urgent = urgent
+  }
+
+  get term(): LeaderEpoch {
+    return this.#logs.term
+  }
+
+  get nextIndex(): LogIndex {
+    return logIndex(this.lastIndex + 1)
+  }
+
+  get committedIndex(): LogIndex {
+    return logIndex(this.committed)
+  }
+
+  get streamedIndex(): LogIndex {
+    return logIndex(this.streamed)
+  }
+
+  propose(kind: EntryKind, payload: Uint8Array): LogIndex {
+    return this.#logs.append(this, kind, payload)
+  }
+}
+
+interface Ticket {
+  readonly durable: Promise<void>
+  /** Entries appended up to here become committed with it. */
+  end: number
+}
+
+export class LocalLogs {
+  readonly term: LeaderEpoch
+  readonly #options: LocalLogsOptions
+  readonly #groups = new Map<GroupNumber, LocalLog>()
+  #pending: Array<{
+    readonly log: LocalLog
+    readonly kind: EntryKind
+    readonly index: LogIndex
+    readonly payload: Uint8Array
+    readonly position: WalPosition
+  }> = []
+  #appended = 0
+  #committed = 0
+  #ticket: Ticket | undefined
+  #failure: OpError | undefined
+  #lastPosition: WalPosition | undefined
+
+  constructor(options: LocalLogsOptions) {
+    this.#options = options
+    this.term = options.term
+  }
+
+  open(group: GroupNumber, start: GroupStart, urgent: boolean): ReplicatedLog {
+    assert(!this.#groups.has(group), 'a group is opened once')
+    const log = new LocalLog(this, group, start, urgent)
+    this.#groups.set(group, log)
+    return log
+  }
+
+  /** The group is gone (its topic was deleted). Entries on their way still commit. */
+  close(group: GroupNumber): void {
+    this.#groups.delete(group)
+  }
+
+  setUrgent(group: GroupNumber, urgent: boolean): void {
+    const log = this.#groups.get(group)
+    if (log !== undefined) log.urgent = urgent
+  }
+
+  /** Where the newest entry stands. Valid right after `propose`. */
+  get positionOfLast(): WalPosition {
+    return assertDefined(this.#lastPosition, 'an entry was proposed')
+  }
+
+  /** Stops taking entries; what was proposed may still commit. */
+  end(reason: OpError): void {
+    this.#failure ??= reason
+  }
+
+  append(log: LocalLog, kind: EntryKind, payload: Uint8Array): LogIndex {
+    if (this.#failure !== undefined) throw this.#failure
+    const index = logIndex(log.lastIndex + 1)
+    const position = this.#options.wal.append({ group: log.group, term: this.term, index, kind, payload })
+    log.lastIndex = index
+    this.#lastPosition = position
+    this.#pending.push({ log, kind, index, payload, position })
+    this.#appended += 1
+    const durable = this.#options.wal.durable()
+    if (this.#ticket?.durable === durable) this.#ticket.end = this.#appended
+    else this.#await(durable)
+    return index
+  }
+
+  #await(durable: Promise<void>): void {
+    const ticket = { durable, end: this.#appended }
+    this.#ticket = ticket
+    durable.then(
+      () => {
+        this.#commitUpTo(ticket.end)
+      },
+      (error: unknown) => {
+        if (this.#failure !== undefined) return
+        this.#failure = new OpError('closed', {
+          code: 'WAL_FAILED',
+          detail: 'the WAL cannot be written; nothing is acknowledged any more',
+          cause: error,
+        })
+        this.#options.onFatal(error)
+      },
+    )
+  }
+
+  #commitUpTo(end: number): void {
+    const count = end - this.#committed
+    if (count <= 0) return
+    const entries = this.#pending.splice(0, count)
+    this.#committed = end
+    const touched = new Set<LocalLog>()
+    for (const { log, kind, index, payload, position } of entries) {
+      assert(index === log.committed + 1, 'LOG-1: entries commit in index order')
+      log.committed = index
+      touched.add(log)
+      if (kind === 'node') continue
+      this.#options.sinkOf(log.group).add({ group: log.group, term: this.term, index, kind, position, payload }, log.urgent)
+    }
+    this.#options.guard.whenAllowed(() => {
+      for (const log of touched) this.#options.listener.onCommitted(log.group, log.committedIndex)
+    })
+  }
+
+  /** Told by the streamer's owner: entries of the group are in the bucket up to `index`. */
+  streamed(group: GroupNumber, index: LogIndex): void {
+    const log = this.#groups.get(group)
+    if (log === undefined) return
+    assert(index > log.streamed && index <= log.committed, 'LOG-2: what is streamed was committed, and grows')
+    log.streamed = index
+    this.#options.listener.onStreamed(group, index)
+  }
+}
