@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-// Owns nothing but the way to dist/main.js, which `npm run build` makes.
+// Owns nothing but the way to dist/chronik.js, which `npm run build` makes.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-const main = new URL('../dist/main.js', import.meta.url)
+const main = new URL('../dist/chronik.js', import.meta.url)
 if (existsSync(fileURLToPath(main))) {
   await import(main.href)
 } else {

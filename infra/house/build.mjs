@@ -1,8 +1,8 @@
-// Owns the bundle: src/cli/main.ts and every *-worker.ts into dist/, as ES modules. Code splitting keeps what is heavy and not
+// Owns the bundle: src/cli/main.ts as dist/chronik.js, and every *-worker.ts, as ES modules. Code splitting keeps what is heavy and not
 // always needed (the S3 client, metrics, zstd) in chunks that load when first used: a start takes tens of milliseconds.
 
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './install.mjs'
 
@@ -27,10 +27,12 @@ const outdir = join(root, 'dist')
 const startedAtMs = Date.now()
 const result = await build({
   absWorkingDir: root,
-  entryPoints: ['src/cli/main.ts', ...['src', 'tiers', 'recovery'].flatMap(workers)],
+  entryPoints: [
+    { in: 'src/cli/main.ts', out: 'chronik' },
+    // Flat names: a worker is found beside chronik.js, whatever folder it came from.
+    ...['src', 'tiers', 'recovery'].flatMap(workers).map((path) => ({ in: path, out: basename(path, '.ts') })),
+  ],
   outdir,
-  // Flat names: a worker is found beside main.js, whatever folder it came from.
-  entryNames: '[name]',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -40,14 +42,12 @@ const result = await build({
   external,
   banner: { js: banner },
   sourcemap: 'linked',
-  // Class and function names stay readable in stack traces; `npm run check` is what keeps the code honest, not the bundle's size.
-  keepNames: true,
   define: { chronikBuildVersion: JSON.stringify(version) },
   metafile: true,
   logLevel: 'warning',
 })
 
-// Old chunks go only now: a broker that runs from dist/ while it is rebuilt may still load a chunk by its hashed name.
+// Chunks of earlier builds go last: until here, a broker that runs from dist/ still finds the chunk it is about to load.
 const fresh = new Set(Object.keys(result.metafile.outputs))
 for (const path of readdirSync(outdir, { recursive: true, encoding: 'utf8' })) {
   const name = join('dist', path)

@@ -1,0 +1,48 @@
+// Owns `chronik dump`: one WAL file, segment or WAL object, entry by entry. The formats belong to the tiers.
+
+import type { Command } from 'commander'
+import { OpError } from '../../base/op-error.ts'
+import { exitCodes } from '../exit-codes.ts'
+import type { Dump, DumpForm, Engines, World } from '../ports.ts'
+import { withStore } from './bucket.ts'
+import { type CommonOptions, type Register, settingsCommand } from './command.ts'
+
+interface DumpOptions extends CommonOptions {
+  readonly file?: string
+  readonly key?: string
+}
+
+const forms: ReadonlyArray<readonly [DumpForm, string]> = [
+  ['wal', 'a file of the hot WAL'],
+  ['segment', 'an archived segment'],
+  ['object', 'a WAL object of the bucket'],
+]
+
+function write(world: World, lines: ReturnType<Dump>, asJson: boolean): number {
+  for (const { text, json } of lines) world.console.out(asJson ? `${JSON.stringify(json)}\n` : `${text}\n`)
+  return exitCodes.done
+}
+
+export function registerDump(dump: NonNullable<Engines['dump']>, open: Engines['openObjectStore']): Register {
+  return (parent, world, finish) => {
+    const group = parent.command('dump').description('show what is in one file or object, entry by entry')
+    for (const [form, what] of forms) {
+      const command = settingsCommand(group, form, `show ${what} (with --json one entry a line)`)
+      command.option('--file <path>', 'read it from this file')
+      if (open !== undefined && form !== 'wal') command.option('--key <key>', 'read it from the bucket the settings name')
+      command.action(async ({ file, key, json }: DumpOptions, self: Command) => {
+        const engine = await dump()
+        if (file !== undefined && key === undefined)
+          return finish(write(world, engine(form, await world.readFile(file)), json === true))
+        if (key !== undefined && open !== undefined && file === undefined) {
+          const fromBucket = withStore(open, world, self, async (store) =>
+            write(world, engine(form, await store.get(key)), json === true),
+          )
+          return finish(await fromBucket)
+        }
+        const detail = form === 'wal' ? 'name the file with --file' : 'name the file with --file, or the object with --key'
+        throw new OpError('invalid', { code: 'NOTHING_TO_DUMP', detail })
+      })
+    }
+  }
+}
