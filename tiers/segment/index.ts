@@ -1,0 +1,17 @@
+// The door of segments: what other rooms may use.
+
+export { SegmentArchive, type SegmentArchiveOptions } from './archive.ts'
+export type { FindingCode, SegmentFinding } from './core/audit.ts'
+export type { BatchHeader } from './core/batch-scan.ts'
+export type { WalkedBatch } from './core/batch-walk.ts'
+export { segmentFormatVersion, type SegmentTrailer } from './core/format.ts'
+export { attemptMax, indexIntervalBytesDefault, partBytesDefault, readBytesMax, segmentSizeBytesMax } from './core/limits.ts'
+export { checksumChunkBytesDefault, indexBudgetBytesDefault } from './core/limits.ts'
+export { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts, segmentFactsBytes } from './core/segment-facts.ts'
+export type { SegmentIndexEntry } from './core/segment-index.ts'
+export { parseSegmentKey, segmentKey, type SegmentName, segmentPrefix } from './core/segment-name.ts'
+export { inspectSegment, type SegmentPart } from './inspect.ts'
+export { type FoundBatch, SegmentCursor, type SegmentRead, type SegmentReadOptions, SegmentReader } from './reader.ts'
+export { readSegmentFacts } from './tail.ts'
+export { type SegmentVerdict, verifySegment } from './verify.ts'
+export { type SegmentPlan, type SegmentSource, SegmentWriter, type SegmentWriterOptions } from './writer.ts'
