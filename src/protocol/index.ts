@@ -14,9 +14,64 @@ export {
   openResponseFrame,
   requestHeaderVersion,
   responseHeaderVersion,
-  sizeBytes,
+  frameSizeBytes,
   type RequestHeader,
 } from './codec/frame.ts'
 export { apiEntries, apiEntryOf, ApiKey, type ApiEntry, type ApiName } from './generated/api-table.ts'
 export { apiCodecs, type ApiCodec, type ApiMessages } from './generated/codecs.ts'
 export { ErrorCode, errorName, isRetriable, type ErrorName } from './generated/errors.ts'
+export {
+  attributesOf,
+  baseOffsetOf,
+  baseSequenceOf,
+  baseTimestampOf,
+  batchBytesOf,
+  batchEnd,
+  batchHeaderBytes,
+  batchLengthOf,
+  batchLengthOverhead,
+  batchOffset,
+  compressionOf,
+  computeCrc,
+  crcOf,
+  hasDeleteHorizon,
+  isControlBatch,
+  isTransactional,
+  lastOffsetDeltaOf,
+  lastOffsetOf,
+  leaderEpochOf,
+  magicOf,
+  maxTimestampOf,
+  producerEpochOf,
+  producerIdOf,
+  recordCountOf,
+  sequenceAfter,
+  stampBaseOffset,
+  stampLeaderEpoch,
+  stampLogAppendTime,
+  stampMaxTimestamp,
+  timestampTypeOf,
+  type CompressionCodec,
+  type TimestampType,
+} from './records/batch-header.ts'
+export { controlRecordTypeOf, encodeTransactionMarker, type TransactionMarker } from './records/control.ts'
+export { decodeLegacyRecords } from './records/legacy.ts'
+export { RecordCursor, type RecordHeader } from './records/record-cursor.ts'
+export {
+  currentRecord,
+  decodeRecords,
+  encodeBatch,
+  findMaxTimestamp,
+  findOffsetByTimestamp,
+  openBatch,
+  type BatchEncoding,
+  type BatchToEncode,
+  type Compress,
+  type Decompress,
+  type DecompressionFailure,
+  type LogRecord,
+  type Malformed,
+  type OpenBatch,
+  type TimestampedOffset,
+} from './records/records.ts'
+export { validateProduceRecords, type ProducedBatch, type ProduceRules, type RefusedBatch } from './records/validate.ts'

@@ -9,7 +9,7 @@ import type { ByteReader } from './reader.ts'
 import type { UnknownTaggedFields } from './tagged-field.ts'
 import type { ByteWriter } from './writer.ts'
 
-export const sizeBytes = 4
+export const frameSizeBytes = 4
 
 export interface RequestHeader {
   readonly apiKey: number
