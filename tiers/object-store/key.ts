@@ -5,7 +5,6 @@ import { OpError } from '../../src/base/op-error.ts'
 import { keyBytesMax } from './limits.ts'
 
 // Half a surrogate pair has no UTF-8 form; U+0000 ends a file name.
-// eslint-disable-next-line no-control-regex
 const unwritable = /\p{Surrogate}|\u0000/u
 
 function refuse(key: string, why: string): never {

@@ -1,6 +1,6 @@
 // Owns an object store in memory with the full contract, for unit tests and simulation. Nothing survives the process.
 
-import { type Clock } from '../../src/base/clock.ts'
+import type { Clock } from '../../src/base/clock.ts'
 import type {
   ListedObject,
   ListOptions,

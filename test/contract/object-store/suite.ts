@@ -313,10 +313,10 @@ function raceTests(current: () => StoreUnderTest): void {
     const { store, other } = current()
     const version = (n: number): Uint8Array => Buffer.alloc(256 * 1024, n)
     await store.put('race/whole', [version(0)])
-    let writing = true
+    const writer = { done: false }
     const reading = (async () => {
       let seen = 0
-      while (writing) {
+      while (!writer.done) {
         const body = await other.get('race/whole')
         expect(body.length).toBe(256 * 1024)
         expect(body.every((byte) => byte === body[0])).toBe(true)
@@ -325,7 +325,7 @@ function raceTests(current: () => StoreUnderTest): void {
       return seen
     })()
     for (let n = 1; n <= 10; n += 1) await store.put('race/whole', [version(n)])
-    writing = false
+    writer.done = true
     expect(await reading).toBeGreaterThan(0)
   })
 }
