@@ -1,0 +1,51 @@
+// Owns the coordinator's settings, under the names and with the defaults of Kafka's broker configs, and the room's own maxima.
+// Not where they are read from (cli).
+
+import { assert } from '../../base/assert.ts'
+
+export interface GroupSettings {
+  /** group.min.session.timeout.ms */
+  readonly sessionTimeoutMsMin: number
+  /** group.max.session.timeout.ms */
+  readonly sessionTimeoutMsMax: number
+  /** group.max.size */
+  readonly groupSizeMax: number
+  /** group.initial.rebalance.delay.ms */
+  readonly initialRebalanceDelayMs: number
+  /** offset.metadata.max.bytes */
+  readonly offsetMetadataLengthMax: number
+  /** offsets.retention.minutes, in ms */
+  readonly offsetsRetentionMs: number
+  /** offsets.retention.check.interval.ms */
+  readonly offsetsRetentionCheckIntervalMs: number
+}
+
+export const standardGroupSettings: GroupSettings = {
+  sessionTimeoutMsMin: 6_000,
+  sessionTimeoutMsMax: 1_800_000,
+  groupSizeMax: 2_147_483_647,
+  initialRebalanceDelayMs: 3_000,
+  offsetMetadataLengthMax: 4_096,
+  offsetsRetentionMs: 10_080 * 60_000,
+  offsetsRetentionCheckIntervalMs: 600_000,
+}
+
+/** A member that never had an answer to its first join is given up after this, however long the rebalance takes. */
+export const newMemberJoinTimeoutMs = 300_000
+
+/** Member ids given out and not used yet, per group: beyond it, a flood of first joins is refused. */
+export const pendingMembersMax = 10_000
+
+/** Records of one append: about 100 bytes each, so that a batch stays far below the smallest usual max.message.bytes (1 MiB). */
+export const recordsPerAppendMax = 2_000
+
+/** Requests waiting for an append of one partition; beyond it, they are told to come again. */
+export const appendsQueuedMax = 10_000
+
+assert(recordsPerAppendMax * 400 < 1_048_576, 'GROUP-L1: a full append fits a batch')
+
+export function assertSettings(settings: GroupSettings): void {
+  assert(settings.sessionTimeoutMsMin <= settings.sessionTimeoutMsMax, 'group.min.session.timeout.ms is at most the maximum')
+  assert(settings.groupSizeMax >= 1, 'group.max.size is at least 1')
+  assert(settings.offsetsRetentionCheckIntervalMs > 0, 'offsets.retention.check.interval.ms is positive')
+}
