@@ -19,8 +19,12 @@ const property = (option: string, settings: Readonly<Record<string, string>>): s
   Object.entries(settings).flatMap(([name, value]) => [option, `${name}=${value}`])
 
 /** headers TAB key TAB value; the partition is the client's own choice, by the key. */
-const lineOf = ({ key, value, headers }: SentRecord): string =>
-  `${headers.map(([name, bytes]) => `${name}:${bytes.toString()}`).join(',')}\t${key?.toString()}\t${value?.toString()}\n`
+function lineOf({ key, value, headers }: SentRecord): string {
+  const pairs = headers.map(([name, bytes]) => `${name}:${bytes.toString()}`).join(',')
+  return `${pairs === '' ? nullMarker : pairs}\t${key?.toString()}\t${value?.toString()}\n`
+}
+
+const nullMarker = '\\N'
 
 function seenOf(line: string): SeenRecord {
   const [partition = '', offset = '', headers = '', key = '', value = ''] = line.split('\t')
@@ -58,7 +62,7 @@ export const java: Client = {
   canBeIdempotent: true,
   produce: async (bootstrap, orders) => {
     for (const { topic, compression, idempotent, records } of orders) {
-      const reader = property('--reader-property', { 'parse.headers': 'true', 'parse.key': 'true', 'null.marker': '\\N' })
+      const reader = property('--reader-property', { 'parse.headers': 'true', 'parse.key': 'true', 'null.marker': nullMarker })
       const settings = property('--command-property', { acks: 'all', 'enable.idempotence': String(idempotent) })
       const where = ['--bootstrap-server', bootstrap, '--topic', topic, '--compression-codec', compression]
       await javaOrThrow('ConsoleProducer', [...where, ...reader, ...settings], records.map((record) => lineOf(record)).join(''))

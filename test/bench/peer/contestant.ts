@@ -1,0 +1,57 @@
+/** Owns starting what is compared: our broker and Apache Kafka, behind one face, on folders the bench chooses and removes. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { Kafka, logLevel } from 'kafkajs'
+import { startBroker } from '../../support/tools/broker.ts'
+import { startApacheKafka } from '../../support/tools/kafka.ts'
+
+export type Kind = 'chronik' | 'kafka' | 'kafka-fsync'
+
+export interface Contestant {
+  readonly kind: Kind
+  readonly bootstrap: string
+  readonly startMs: number
+  pid(): number
+  createTopic(topic: string, partitions: number): Promise<void>
+  stop(): Promise<void>
+}
+
+export interface Ground {
+  /** Both brokers' disks are here. */
+  readonly diskDir: string
+  /** Our bucket as a folder. */
+  readonly bucketDir: string
+  /** More arguments of `chronik start`. */
+  readonly chronikArgs: readonly string[]
+}
+
+/** `seat` keeps two contestants of one kind apart; the same seat again finds its data again, unless it was cleared. */
+export async function enter(kind: Kind, seat: string, ground: Ground): Promise<Contestant> {
+  const dir = join(ground.diskDir, seat)
+  if (kind === 'chronik') {
+    const store = { kind: 'local' as const, dir: join(ground.bucketDir, seat) }
+    const broker = await startBroker({ dir, store, extra: ground.chronikArgs })
+    const { bootstrap } = broker
+    return { kind, bootstrap, startMs: broker.startMs(), pid: () => broker.pid(), stop: () => broker.stop(), ...admin(bootstrap) }
+  }
+  const overrides: Record<string, string> = kind === 'kafka-fsync' ? { 'log.flush.interval.messages': '1' } : {}
+  const kafka = await startApacheKafka({ dir, overrides })
+  const { bootstrap, startMs } = kafka
+  return { kind, bootstrap, startMs, pid: () => kafka.pid, stop: () => kafka.stop(), ...admin(bootstrap) }
+}
+
+export function clear(seat: string, ground: Ground): void {
+  for (const folder of [ground.diskDir, ground.bucketDir]) rmSync(join(folder, seat), { recursive: true, force: true })
+}
+
+const admin = (bootstrap: string): Pick<Contestant, 'createTopic'> => ({
+  createTopic: async (topic, partitions) => {
+    const client = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
+    await client.connect()
+    try {
+      await client.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: true })
+    } finally {
+      await client.disconnect()
+    }
+  },
+})

@@ -1,0 +1,49 @@
+/** Owns measuring one run: the broker's CPU and memory, and how much of the machine something else took meanwhile. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { machineUsage, processUsage } from '../../support/tools/process-usage.ts'
+import type { Contestant } from './contestant.ts'
+import type { Figures, Outcome } from './loads.ts'
+
+export interface Measured {
+  readonly figures: Figures
+  /** Share of all cores that neither the broker nor the client used while the run lasted. */
+  readonly otherCpuShare: number
+  readonly seconds: number
+}
+
+export async function measure(contestant: Contestant, work: () => Promise<Outcome>): Promise<Measured> {
+  const before = readings(contestant)
+  const outcome = await work()
+  const after = readings(contestant)
+  const seconds = (after.atMs - before.atMs) / 1000
+  const brokerCpu = after.broker.cpuSeconds - before.broker.cpuSeconds
+  const clientCpu = after.ownSeconds - before.ownSeconds
+  const busy = after.machine.busySeconds - before.machine.busySeconds
+  const stolen = after.machine.stolenSeconds - before.machine.stolenSeconds
+  const other = Math.max(0, busy + stolen - brokerCpu - clientCpu)
+  const gigabytes = outcome.payloadBytes / 1e9
+  return {
+    seconds,
+    otherCpuShare: other / (seconds * availableParallelism()),
+    figures: {
+      ...outcome.figures,
+      ...(gigabytes > 0 ? { brokerCpuSecondsPerGb: brokerCpu / gigabytes } : { brokerCpuSeconds: brokerCpu }),
+      rssMaxMb: after.broker.residentBytesMax / 1e6,
+    },
+  }
+}
+
+const readings = (contestant: Contestant) => ({
+  atMs: performance.now(),
+  broker: processUsage(contestant.pid()),
+  machine: machineUsage(),
+  ownSeconds: ownSecondsWithChildren(),
+})
+
+/** This process and every child that has ended and been waited for: the client's. The brokers still run and are not in it. */
+function ownSecondsWithChildren(): number {
+  const stat = readFileSync('/proc/self/stat', 'latin1')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return [11, 12, 13, 14].reduce((sum, index) => sum + Number(fields[index]), 0) / 100
+}
