@@ -10,17 +10,17 @@ const chunkBytes = 1024
 const object = { key: 'objects/one', sizeBytes: 20 * chunkBytes + 100 }
 const content = Uint8Array.from({ length: object.sizeBytes }, (_, at) => (at * 31 + (at >>> 8)) & 0xff)
 
-let watched: WatchedReader
+const world = { watched: new WatchedReader() }
 
 beforeEach(async () => {
-  watched = new WatchedReader()
-  await watched.store.put(object.key, [content])
+  world.watched = new WatchedReader()
+  await world.watched.store.put(object.key, [content])
 })
 
 function cacheWith(options: Partial<BlockCacheOptions> = {}): BlockCache {
   const sizes = { chunkBytes, requestBytesMax: 4 * chunkBytes, budgetBytes: 16 * chunkBytes, readAheadChunks: 4 }
   return new BlockCache({
-    reader: watched.reader,
+    reader: world.watched.reader,
     ...sizes,
     readAheadBytesMax: 8 * chunkBytes,
     readAheadFlightsMax: 2,
@@ -56,7 +56,7 @@ describe('reading', () => {
     const prng = seededPrng(3)
     const cache = cacheWith({ budgetBytes: 5 * chunkBytes })
     const keys = ['a', 'b', 'c', 'd'].map((name) => ({ ...object, key: `objects/${name}` }))
-    for (const { key } of keys) await watched.store.put(key, [content])
+    for (const { key } of keys) await world.watched.store.put(key, [content])
     const readers = Array.from({ length: 20 }, async () => {
       for (let step = 0; step < 100; step += 1) {
         const start = prng.below(object.sizeBytes - 1)
@@ -73,7 +73,7 @@ describe('reading', () => {
   test('neighbours that are missing come in one request, up to the maximum, as one piece each', async () => {
     const cache = cacheWith()
     const pieces = await cache.read(object, 10, 6 * chunkBytes)
-    expect(watched.ranges.map(({ start, end }) => [start, end])).toEqual([
+    expect(world.watched.ranges.map(({ start, end }) => [start, end])).toEqual([
       [0, 4 * chunkBytes],
       [4 * chunkBytes, 6 * chunkBytes],
     ])
@@ -83,9 +83,9 @@ describe('reading', () => {
   test('only what is missing is asked for, around what is there', async () => {
     const cache = cacheWith()
     await cache.read(object, 2 * chunkBytes, 3 * chunkBytes)
-    watched.ranges.length = 0
+    world.watched.ranges.length = 0
     await cache.read(object, 0, 5 * chunkBytes)
-    expect(watched.ranges.map(({ start, end }) => [start / chunkBytes, end / chunkBytes])).toEqual([
+    expect(world.watched.ranges.map(({ start, end }) => [start / chunkBytes, end / chunkBytes])).toEqual([
       [0, 2],
       [3, 5],
     ])
@@ -102,55 +102,55 @@ describe('reading', () => {
   test('the last, shorter chunk is asked for with its own size', async () => {
     const cache = cacheWith()
     await cache.read(object, object.sizeBytes - 1, object.sizeBytes)
-    expect(watched.ranges[0]).toMatchObject({ start: 20 * chunkBytes, end: object.sizeBytes })
+    expect(world.watched.ranges[0]).toMatchObject({ start: 20 * chunkBytes, end: object.sizeBytes })
   })
 
   test('a response that is a view of something larger is copied, so that the budget counts what is held', async () => {
-    watched.falsify = (range) => content.subarray(range.start, range.end)
+    world.watched.falsify = (range) => content.subarray(range.start, range.end)
     const [piece] = await cacheWith().read(object, 0, 10)
     expect(piece!.buffer.byteLength).toBe(chunkBytes)
   })
 
   test('an empty range asks for nothing', async () => {
     expect(await cacheWith().read(object, 5, 5)).toEqual([])
-    expect(watched.ranges).toEqual([])
+    expect(world.watched.ranges).toEqual([])
   })
 })
 
 describe('flights', () => {
   test('however many ask for a chunk at once, it is fetched once', async () => {
     const cache = cacheWith()
-    watched.hold()
+    world.watched.hold()
     const reads = Array.from({ length: 50 }, (_, at) => cache.read(object, at, at + 2 * chunkBytes))
     await settle()
     expect(cache.counters).toMatchObject({ inFlight: 2, misses: 3, joins: 146 })
-    watched.release()
+    world.watched.release()
     const pieces = await Promise.all(reads)
     pieces.forEach((read, at) => expect(joined(read).equals(content.subarray(at, at + 2 * chunkBytes))).toBe(true))
-    expect(watched.ranges.map(({ start }) => start / chunkBytes)).toEqual([0, 2])
+    expect(world.watched.ranges.map(({ start }) => start / chunkBytes)).toEqual([0, 2])
   })
 
   test('a failure reaches all who joined, and the next reader asks again', async () => {
     const cache = cacheWith()
-    watched.fault = () => {
+    world.watched.fault = () => {
       throw unreachable()
     }
-    watched.hold()
+    world.watched.hold()
     const reads = Promise.allSettled([cache.read(object, 0, 10), cache.read(object, 5, 3000), cache.read(object, 0, 1)])
     await settle()
-    watched.release()
+    world.watched.release()
     for (const read of await reads) expect(read).toMatchObject({ status: 'rejected', reason: { kind: 'retry' } })
-    watched.fault = undefined
+    world.watched.fault = undefined
     expect(joined(await cache.read(object, 0, 10)).equals(content.subarray(0, 10))).toBe(true)
     expect(cache.counters).toMatchObject({ inFlight: 0, inFlightBytes: 0 })
   })
 
   test('what was forgotten in flight reaches its readers and is not kept', async () => {
     const cache = cacheWith()
-    watched.hold()
+    world.watched.hold()
     const read = cache.read(object, 0, 10)
     cache.forget(object.key)
-    watched.release()
+    world.watched.release()
     expect((await read)[0]!.length).toBe(10)
     expect(cache.usedBytes).toBe(0)
   })
@@ -205,7 +205,7 @@ describe('reading ahead', () => {
     expect(cache.counters.misses).toBe(2)
     expect(cache.counters.hits).toBe(18)
     expect(cache.counters.readAheadRequests).toBeGreaterThan(3)
-    const asked = watched.ranges.flatMap(({ start, end }) =>
+    const asked = world.watched.ranges.flatMap(({ start, end }) =>
       Array.from({ length: Math.ceil((end - start) / chunkBytes) }, (_, at) => start / chunkBytes + at),
     )
     expect(new Set(asked).size).toBe(asked.length)
@@ -227,14 +227,14 @@ describe('reading ahead', () => {
   test('flights and bytes of all readers together stay within the bounds', async () => {
     const cache = cacheWith({ readAheadBytesMax: 6 * chunkBytes })
     const keys = Array.from({ length: 5 }, (_, at) => ({ ...object, key: `objects/${at}` }))
-    for (const { key } of keys) await watched.store.put(key, [content])
+    for (const { key } of keys) await world.watched.store.put(key, [content])
     const cursors = keys.map(() => new ReadCursor())
     for (const [at, one] of keys.entries()) await cache.read(one, 0, chunkBytes, cursors[at])
-    watched.hold()
+    world.watched.hold()
     const reads = keys.map((one, at) => cache.read(one, chunkBytes, 2 * chunkBytes, cursors[at]))
     await settle()
     expect(cache.counters).toMatchObject({ readAheadInFlight: 2, readAheadInFlightBytes: 6 * chunkBytes, readAheadSkipped: 3 })
-    watched.release()
+    world.watched.release()
     await Promise.all(reads)
     await settle()
     expect(cache.counters).toMatchObject({ readAheadInFlight: 0, readAheadInFlightBytes: 0 })
@@ -244,13 +244,13 @@ describe('reading ahead', () => {
     const cache = cacheWith()
     const cursor = new ReadCursor()
     await cache.read(object, 0, chunkBytes, cursor)
-    watched.fault = ({ start }) => {
+    world.watched.fault = ({ start }) => {
       if (start >= 2 * chunkBytes) throw unreachable()
     }
     await cache.read(object, chunkBytes, 2 * chunkBytes, cursor)
     await settle()
     expect(cache.counters).toMatchObject({ readAheadFailures: 1, readAheadInFlight: 0 })
-    watched.fault = undefined
+    world.watched.fault = undefined
     expect((await cache.read(object, 2 * chunkBytes, 3 * chunkBytes, cursor))[0]!.length).toBe(chunkBytes)
   })
 
