@@ -4,7 +4,7 @@
  */
 import { clear, type Contestant, enter, type Ground, type Kind } from './contestant.ts'
 import { type Load, type Outcome, settleDisk } from './loads.ts'
-import { measure, type Measured } from './measure.ts'
+import { measure, type Measured, measureStart } from './measure.ts'
 
 export interface DuelOrder {
   readonly ours: Kind
@@ -94,28 +94,33 @@ const summary = ({ figures, otherCpuShare }: Measured): string =>
 
 const sideOf = ({ contestant, kept, discarded }: Seat): Side => ({ kind: contestant.kind, runs: kept, discarded })
 
-/** From spawn to the listening port, on a folder that has been used before. */
+/** From spawn to the listening port, on a folder that has been used before: the first start makes it, and is not measured. */
 export async function startDuel(order: DuelOrder): Promise<Duel> {
-  const sides = { ours: order.ours, peer: 'kafka' as Kind }
-  const runs: Record<'ours' | 'peer', Measured[]> = { ours: [], peer: [] }
+  const name = 'start to listening port'
+  const sides = [
+    { kind: order.ours, seat: seats.ours, kept: [] as Measured[], discarded: [] as Measured[] },
+    { kind: 'kafka' as Kind, seat: seats.peer, kept: [] as Measured[], discarded: [] as Measured[] },
+  ] as const
   for (const seat of Object.values(seats)) clear(seat, order.ground)
   try {
-    for (let turn = 0; turn <= order.pairs; turn++) {
-      for (const side of ['ours', 'peer'] as const) {
+    for (let turn = 0; turn <= order.pairs * 2 && sides.some((side) => side.kept.length < order.pairs); turn++) {
+      for (const side of sides) {
         await settleDisk()
-        const contestant = await enter(sides[side], seats[side], order.ground)
+        const { contestant, measured } = await measureStart(() => enter(side.kind, side.seat, order.ground))
         await contestant.stop()
-        // The first start makes the folder; it is the warm-up.
-        if (turn > 0)
-          runs[side].push({ figures: { startMs: contestant.startMs }, otherCpuShare: 0, seconds: contestant.startMs / 1000 })
-        order.say(`start · ${sides[side]} · ${turn === 0 ? 'warm-up ' : ''}${round(contestant.startMs)} ms`)
+        const disturbed = measured.otherCpuShare > order.otherCpuShareMax
+        if (turn > 0) (disturbed ? side.discarded : side.kept).push(measured)
+        order.say(
+          `${name} · ${side.kind} · ${summary(measured)}${turn === 0 ? ' · warm-up' : disturbed ? ' · disturbed, discarded' : ''}`,
+        )
       }
     }
   } finally {
     for (const seat of Object.values(seats)) clear(seat, order.ground)
   }
-  const side = (name: 'ours' | 'peer'): Side => ({ kind: sides[name], runs: runs[name], discarded: [] })
-  return { load: 'start to listening port', bench: 'start', ours: side('ours'), peer: side('peer') }
+  const [ours, peer] = sides.map(({ kind, kept, discarded }): Side => ({ kind, runs: kept, discarded }))
+  if (ours === undefined || peer === undefined) throw new Error('a duel needs two')
+  return { load: name, bench: 'start', ours, peer }
 }
 
 export const round = (value: number): number => (Math.abs(value) >= 100 ? Math.round(value) : Number(value.toPrecision(3)))

@@ -34,6 +34,20 @@ export async function measure(contestant: Contestant, work: () => Promise<Outcom
   }
 }
 
+/** The same for starting: all CPU the process has used by then is the start's. */
+export async function measureStart(start: () => Promise<Contestant>): Promise<{ contestant: Contestant; measured: Measured }> {
+  const before = { atMs: performance.now(), machine: machineUsage(), ownSeconds: ownSecondsWithChildren() }
+  const contestant = await start()
+  const after = readings(contestant)
+  const seconds = (after.atMs - before.atMs) / 1000
+  const known = after.broker.cpuSeconds + after.ownSeconds - before.ownSeconds
+  const busy = after.machine.busySeconds - before.machine.busySeconds
+  const stolen = after.machine.stolenSeconds - before.machine.stolenSeconds
+  const otherCpuShare = Math.max(0, busy + stolen - known) / (seconds * availableParallelism())
+  const figures = { startMs: contestant.startMs, cpuSeconds: after.broker.cpuSeconds, rssMb: after.broker.residentBytes / 1e6 }
+  return { contestant, measured: { seconds, otherCpuShare, figures } }
+}
+
 const readings = (contestant: Contestant) => ({
   atMs: performance.now(),
   broker: processUsage(contestant.pid()),

@@ -73,7 +73,7 @@ export const brokerRemedy = 'npm run build'
 
 const storeEnv = (store: BrokerStore): Record<string, string> =>
   store.kind === 'local'
-    ? { OBJECT_STORE_BACKEND: 'local', OBJECT_STORE_DIR: store.dir }
+    ? { OBJECT_STORE_BACKEND: 'local', LOCAL_STORE_DIR: store.dir }
     : {
         OBJECT_STORE_BACKEND: 's3',
         S3_BUCKET: store.bucket,
@@ -84,9 +84,6 @@ const storeEnv = (store: BrokerStore): Record<string, string> =>
         S3_SECRET_KEY: store.secretKey,
         ...(store.prefix === undefined ? {} : { S3_PREFIX: store.prefix }),
       }
-
-const storeArgs = (store: BrokerStore): string[] =>
-  store.kind === 'local' ? ['--object-store-backend', 'local', '--object-store-dir', store.dir] : ['--object-store-backend', 's3']
 
 export async function startBroker(order: BrokerOrder = {}): Promise<Broker> {
   if (!isBrokerBuilt()) throw new Error(`there is no ${brokerProgram()}. Remedy: ${brokerRemedy}`)
@@ -107,7 +104,7 @@ export async function startBroker(order: BrokerOrder = {}): Promise<Broker> {
     const listen = ['--kafka-listen', `127.0.0.1:${kafkaPort}`, '--http-listen', `127.0.0.1:${httpPort}`, '--data-dir', dir]
     const started = startProcess({
       command: process.execPath,
-      args: [...(order.nodeArgs ?? []), brokerProgram(), 'start', ...listen, ...storeArgs(store), ...extra],
+      args: [...(order.nodeArgs ?? []), brokerProgram(), 'start', ...listen, ...extra],
       logFile,
       env: { ...storeEnv(store), ...env },
     })
