@@ -5,7 +5,7 @@
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { offset, type Offset } from '../../model/ids.ts'
-import { ByteReader, ByteWriter } from '../../protocol/codec/index.ts'
+import { ByteReader, ByteWriter } from '../../protocol/index.ts'
 import { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts } from '../../../tiers/segment/core/index.ts'
 
 export type ControlEntry =

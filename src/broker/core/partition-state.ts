@@ -5,7 +5,7 @@
 
 import { assert } from '../../base/assert.ts'
 import type { TopicId } from '../../model/ids.ts'
-import { ByteReader, ByteWriter } from '../../protocol/codec/index.ts'
+import { ByteReader, ByteWriter } from '../../protocol/index.ts'
 import { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts } from '../../../tiers/segment/core/index.ts'
 import type { BatchDigest, Extent } from '../../../tiers/stream/core/index.ts'
 import { type ControlEntry, decodeControl } from './control.ts'

@@ -2,8 +2,7 @@
 // a gap is refused (KIP-98; the last five batches as Kafka keeps them). Not transactions.
 
 import { assert } from '../../base/assert.ts'
-import { ByteReader } from '../../protocol/codec/reader.ts'
-import type { ByteWriter } from '../../protocol/codec/writer.ts'
+import { ByteReader, type ByteWriter } from '../../protocol/index.ts'
 
 /** As many as Kafka remembers: a producer has at most five requests in flight. */
 const batchesKept = 5

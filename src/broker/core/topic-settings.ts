@@ -18,6 +18,8 @@ export interface TopicSettings {
   readonly timestampAfterMaxMs: number
   /** Whether retention may delete; a compacted-only topic keeps everything. */
   readonly deletes: boolean
+  /** Whether records must have keys. */
+  readonly compacts: boolean
   readonly durability: Durability
 }
 
@@ -121,6 +123,9 @@ const limitless = (value: string): number => {
 /** The settings from a topic's own configs over the broker's defaults, by Kafka's names; all values were checked before. */
 export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults: ReadonlyMap<string, string>): TopicSettings {
   const value = (name: string): string => own.get(name) ?? defaults.get(name) ?? definitions.get(name)?.default ?? ''
+  const policies = value('cleanup.policy')
+    .split(',')
+    .map((policy) => policy.trim())
   return {
     retentionMs: limitless(value('retention.ms')),
     retentionBytes: limitless(value('retention.bytes')),
@@ -130,7 +135,8 @@ export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults:
     timestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
     timestampBeforeMaxMs: limitless(value('message.timestamp.before.max.ms')),
     timestampAfterMaxMs: limitless(value('message.timestamp.after.max.ms')),
-    deletes: value('cleanup.policy').split(',').includes('delete'),
+    deletes: policies.includes('delete'),
+    compacts: policies.includes('compact'),
     durability: value(durabilityConfig.name) === 'bucket' ? 'bucket' : 'quorum',
   }
 }

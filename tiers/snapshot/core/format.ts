@@ -10,8 +10,7 @@
 import type { Crc32c } from '../../../src/base/crc32c.ts'
 import { fail, type Outcome, succeed } from '../../../src/base/outcome.ts'
 import { groupNumber, type GroupNumber, leaderEpoch, type LeaderEpoch, logIndex, type LogIndex } from '../../../src/model/ids.ts'
-import { ByteReader } from '../../../src/protocol/codec/reader.ts'
-import { ByteWriter } from '../../../src/protocol/codec/writer.ts'
+import { ByteReader, ByteWriter } from '../../../src/protocol/index.ts'
 
 export const snapshotFormatVersion = 1
 const magic = 'CHRKSNAP'

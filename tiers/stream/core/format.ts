@@ -31,8 +31,7 @@ import {
   topicId,
   type TopicId,
 } from '../../../src/model/ids.ts'
-import { ByteReader } from '../../../src/protocol/codec/reader.ts'
-import { ByteWriter } from '../../../src/protocol/codec/writer.ts'
+import { ByteReader, ByteWriter } from '../../../src/protocol/index.ts'
 
 export const streamFormatVersion = 1
 export const headerBytes = 24

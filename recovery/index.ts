@@ -1,0 +1,16 @@
+// The door of recovery.
+
+export { type HeartbeatRecord } from './core/life-records.ts'
+export { listLives, writeHeartbeat } from './lives.ts'
+export { recover } from './pipeline.ts'
+export type {
+  LocalEntry,
+  LocalWal,
+  Recovered,
+  RecoveredCoordinator,
+  RecoveredPartition,
+  RecoveryWorld,
+  WalIdentity,
+} from './ports.ts'
+export { type RecoveryReport, reportLines, type SetBackOffset } from './report.ts'
+export { snapshotStores } from './stages/load-bucket.ts'

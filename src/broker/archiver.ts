@@ -1,0 +1,177 @@
+// Owns when a partition's records become a segment, and when old ones are given up: rolls by size and age, applies retention. Not a
+// segment's bytes (tiers/segment) nor the deletion of objects (upkeep).
+//
+// Order of side effects (I4): upload the segment -> control entry in the partition's log -> (in the bucket, a grace later) what it
+// replaces may go. A crash in between leaves an object nobody knows.
+
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import { isOpError } from '../base/op-error.ts'
+import { offset } from '../model/ids.ts'
+import { batchBytesOf, lastOffsetOf } from '../protocol/index.ts'
+import type { SegmentFacts, SegmentWriter } from '../../tiers/segment/index.ts'
+import { planRetention } from './core/retention.ts'
+import type { Partition } from './partition/partition.ts'
+
+export interface ArchiverOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly writer: SegmentWriter
+  readonly partitions: () => Iterable<Partition>
+  /** A segment holds at most this much, whatever `segment.bytes` says. */
+  readonly segmentBytesMax: number
+  /** Records stay outside segments at most this long, so that WAL objects can go. */
+  readonly unarchivedMsMax: number
+  readonly checkIntervalMs: number
+  readonly retentionIntervalMs: number
+  readonly producerExpiryMs: number
+}
+
+export interface ArchiverCounters {
+  segments: number
+  bytes: number
+  failures: number
+  expiredSegments: number
+}
+
+/** What is read at once while a segment is built. */
+const readBytes = 4 * 1024 * 1024
+
+export class Archiver {
+  readonly counters: ArchiverCounters = { segments: 0, bytes: 0, failures: 0, expiredSegments: 0 }
+  readonly #options: ArchiverOptions
+  readonly #rolling = new Set<Partition>()
+  #cancel: (() => void) | undefined
+  #busy: Promise<void> = Promise.resolve()
+  #retentionAtMs: number
+  #closed = false
+
+  constructor(options: ArchiverOptions) {
+    this.#options = options
+    this.#retentionAtMs = options.clock.monotonicMs() + options.retentionIntervalMs
+  }
+
+  start(): void {
+    this.#schedule()
+  }
+
+  /** Stops after the segment under way. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancel?.()
+    await this.#busy
+  }
+
+  /** One look at every partition. Called by the timer, and by tests. */
+  async runOnce(): Promise<void> {
+    for (const partition of this.#options.partitions()) {
+      if (this.#closed) return
+      if (this.#isDue(partition)) await this.roll(partition)
+    }
+    if (this.#options.clock.monotonicMs() >= this.#retentionAtMs) await this.applyRetention()
+  }
+
+  /** Archives everything visible of the partition, in as many segments as it takes. */
+  async roll(partition: Partition): Promise<void> {
+    if (this.#rolling.has(partition)) return
+    this.#rolling.add(partition)
+    try {
+      const target = partition.highWatermark
+      while (partition.state.archivedEndOffset < target && !this.#closed) {
+        const facts = await this.#rollOne(partition, target)
+        await partition.appendControl({ kind: 'segment-published', segment: facts })
+        this.counters.segments += 1
+        this.counters.bytes += facts.dataBytes
+      }
+    } catch (error) {
+      if (!isOpError(error)) throw error
+      this.counters.failures += 1
+      this.#options.log.warn('a segment could not be archived; it is tried again', {
+        topic: partition.topicName,
+        partition: partition.state.index,
+        code: error.code,
+        detail: error.detail,
+      })
+    } finally {
+      this.#rolling.delete(partition)
+    }
+  }
+
+  async applyRetention(): Promise<void> {
+    const { clock, retentionIntervalMs, producerExpiryMs } = this.#options
+    this.#retentionAtMs = clock.monotonicMs() + retentionIntervalMs
+    for (const partition of this.#options.partitions()) {
+      if (this.#closed) return
+      partition.state.producers.expire(clock.nowMs() - producerExpiryMs)
+      const plan = planRetention(partition.state, {
+        settings: partition.settings,
+        nowMs: clock.nowMs(),
+        endOffset: partition.highWatermark,
+      })
+      if (plan === undefined) continue
+      this.counters.expiredSegments += plan.segments
+      try {
+        await partition.appendControl({ kind: 'log-start', offset: offset(plan.logStartOffset) })
+      } catch (error) {
+        if (!isOpError(error)) throw error
+        this.#options.log.warn('retention could not be applied; it is tried again', {
+          topic: partition.topicName,
+          detail: error.detail,
+        })
+      }
+    }
+  }
+
+  #isDue(partition: Partition): boolean {
+    const since = partition.unarchivedSinceMs
+    if (since === undefined || partition.highWatermark <= partition.state.archivedEndOffset) return false
+    const { segmentBytes, segmentMs } = partition.settings
+    if (partition.unarchivedBytes >= Math.min(segmentBytes, this.#options.segmentBytesMax)) return true
+    return this.#options.clock.nowMs() - since >= Math.min(segmentMs, this.#options.unarchivedMsMax)
+  }
+
+  async #rollOne(partition: Partition, target: number): Promise<SegmentFacts> {
+    const from = partition.state.archivedEndOffset
+    const bytesMax = Math.min(partition.settings.segmentBytes, this.#options.segmentBytesMax)
+    const { topicId, index } = partition
+    return this.#options.writer.write(
+      { topicId, partition: index, baseOffset: offset(from), leaderEpoch: partition.leaderEpoch },
+      () => runsOf(partition, { from, target, bytesMax }),
+    )
+  }
+
+  #schedule(): void {
+    this.#cancel = this.#options.clock.after(this.#options.checkIntervalMs, () => {
+      this.#busy = this.runOnce().finally(() => {
+        if (!this.#closed) this.#schedule()
+      })
+      this.#busy.catch((error: unknown) => {
+        this.#options.log.error('archiving has stopped', { error })
+      })
+    })
+  }
+}
+
+/** Whole batches from `from` on, until about `bytesMax` or `target`. */
+async function* runsOf(
+  partition: Partition,
+  bounds: { readonly from: number; readonly target: number; readonly bytesMax: number },
+): AsyncGenerator<Uint8Array> {
+  let at = bounds.from
+  let bytes = 0
+  while (at < bounds.target && bytes < bounds.bytesMax) {
+    const run = await partition.readForArchive(at, bounds.target, Math.min(readBytes, bounds.bytesMax - bytes))
+    for (const piece of run.batches) {
+      at = lastOffsetOfRun(piece) + 1
+      bytes += piece.length
+      yield piece
+    }
+    if (run.batches.length === 0) return
+  }
+}
+
+function lastOffsetOfRun(run: Uint8Array): number {
+  let last = -1
+  for (let at = 0; at < run.length; at += batchBytesOf(run, at)) last = lastOffsetOf(run, at)
+  return last
+}

@@ -1,0 +1,14 @@
+// The door of the broker's pure part: the state machines that recovery rebuilds and the running broker goes on with.
+
+export {
+  type ClusterChange,
+  type ClusterCommand,
+  ClusterState,
+  decodeCommand,
+  encodeCommand,
+  type TopicRecord,
+} from './cluster-state.ts'
+export { decodeControl } from './control.ts'
+export { PartitionState } from './partition-state.ts'
+export type { TailBatch } from './tail-index.ts'
+export { checkTopicConfigs, resolveTopicSettings, topicConfigDefinitions, type TopicSettings } from './topic-settings.ts'

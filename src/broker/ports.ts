@@ -1,0 +1,58 @@
+// Owns what the broker needs from below: the log's place in the WAL, archived data, and the means to open a batch.
+
+import type { Crc32c } from '../base/crc32c.ts'
+import type { Clock } from '../base/clock.ts'
+import type { IdSource } from '../base/prng.ts'
+import type { Log } from '../base/log.ts'
+import type { GroupNumber } from '../model/ids.ts'
+import type { WalPosition } from '../model/entry.ts'
+import type { ReplicatedLog } from '../model/replicated-log.ts'
+import type { SegmentFacts } from '../../tiers/segment/core/index.ts'
+import type { Extent } from '../../tiers/stream/core/index.ts'
+
+/** The replicator, seen from the broker. */
+export interface LogNode {
+  open(group: GroupNumber, start: { readonly lastIndex: number; readonly streamedIndex: number }, urgent: boolean): ReplicatedLog
+  close(group: GroupNumber): void
+  setUrgent(group: GroupNumber, urgent: boolean): void
+  /** Where the entry proposed last stands in the WAL. Valid in the same turn only. */
+  readonly positionOfLast: WalPosition
+  /** The payload of an entry; OpError `missing` when the file was released meanwhile. */
+  read(position: WalPosition): Promise<Uint8Array>
+  /** WAL files below this one are gone. */
+  readonly oldestFile: number
+  /** Calls back once this process may acknowledge (it has not been paused while another life began). */
+  whenAllowed(acknowledge: () => void): void
+}
+
+export interface ArchivedRun {
+  /** Whole batches; the first holds the offset asked for. Empty when there is none. */
+  readonly batches: readonly Uint8Array[]
+  readonly bytes: number
+}
+
+/** Batches that live in the bucket. Reads are cached, in large aligned chunks, one flight each. */
+export interface Archive {
+  readSegment(segment: SegmentFacts, offset: number, maxBytes: number): Promise<ArchivedRun>
+  readExtent(extent: Extent, offset: number, maxBytes: number): Promise<ArchivedRun>
+  /** The batch that may hold the first record at or after the timestamp; undefined when none can. */
+  segmentBatchAt(segment: SegmentFacts, timestampMs: number): Promise<Uint8Array | undefined>
+  /** Objects nobody refers to any more: dropped from the caches now. */
+  forget(key: string): void
+}
+
+/** Opens a batch to find the first record at or after a timestamp. */
+export type FindByTimestamp = (
+  batch: Uint8Array,
+  timestampMs: number,
+) => { readonly offset: number; readonly timestampMs: number } | undefined
+
+export interface BrokerWorld {
+  readonly clock: Clock
+  readonly log: Log
+  readonly idSource: IdSource
+  readonly crc32c: Crc32c
+  readonly logs: LogNode
+  readonly archive: Archive
+  readonly findByTimestamp: FindByTimestamp
+}
