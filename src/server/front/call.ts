@@ -1,0 +1,48 @@
+// Owns what a handler knows of the request it answers besides the request itself: version, client, connection, and being told to
+// hurry. Does not own its timing or its place among the answers.
+
+import type { RequestHeader } from '../../protocol/index.ts'
+import type { ConnectionFacts } from '../listener/connection.ts'
+import type { ApiCounters } from './api-counters.ts'
+
+export class Call {
+  readonly header: RequestHeader
+  readonly connection: ConnectionFacts
+  readonly #counters: ApiCounters
+  #onHurry: (() => void) | undefined = undefined
+  #hurried = false
+
+  constructor(header: RequestHeader, connection: ConnectionFacts, counters: ApiCounters) {
+    this.header = header
+    this.connection = connection
+    this.#counters = counters
+  }
+
+  get version(): number {
+    return this.header.apiVersion
+  }
+
+  get clientId(): string | null {
+    return this.header.clientId
+  }
+
+  /** True once the connection is gone or the server stops. */
+  get hurried(): boolean {
+    return this.#hurried
+  }
+
+  /** `callback` runs when the connection goes or the server stops: answer soon, with what is there. The last one set counts. */
+  onHurry(callback: (() => void) | undefined): void {
+    this.#onHurry = callback
+  }
+
+  hurry(): void {
+    this.#hurried = true
+    this.#onHurry?.()
+  }
+
+  /** Counts an error told to the client; code 0 is none. */
+  countError(errorCode: number): void {
+    if (errorCode !== 0) this.#counters.countError(errorCode)
+  }
+}

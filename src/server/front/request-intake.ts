@@ -1,0 +1,171 @@
+// Owns the way from a frame to a running request and from its reply to bytes: header, version check, decoding, encoding, counting.
+// Does not own sockets (listener/) nor what APIs do (handlers/).
+
+import { AssertionFailed } from '../../base/assert.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Log } from '../../base/log.ts'
+import { isOpError } from '../../base/op-error.ts'
+import { ByteReader, ByteWriter, closeFrame, decodeRequestHeader, openResponseFrame, ScratchPool } from '../../protocol/index.ts'
+import { ApiKey } from '../../protocol/generated/api-table.ts'
+import { ErrorCode } from '../../protocol/generated/errors.ts'
+import type { ConnectionFacts, RequestIntake } from '../listener/connection.ts'
+import { LogLimiter } from '../listener/log-limiter.ts'
+import type { Answer, StartableRequest } from '../listener/request-line.ts'
+import { ApiCounters } from './api-counters.ts'
+import { Call } from './call.ts'
+import { errorCodeOf, NoResponse, type PreparedRequest, type Reply, type ServedApi, type WriteBody } from './served-api.ts'
+
+/** The version of the answer to an ApiVersions request of a version we do not know. */
+const fallbackVersion = 0
+
+export interface IntakeOptions {
+  readonly served: ReadonlyMap<number, ServedApi>
+  /** The version 0 answer to an ApiVersions request of a version we do not know. */
+  readonly versionFallback: WriteBody
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface ServedEntry {
+  readonly api: ServedApi
+  readonly counters: ApiCounters
+}
+
+export class KafkaIntake implements RequestIntake {
+  readonly #options: IntakeOptions
+  readonly #served: ReadonlyMap<number, ServedEntry>
+  readonly #pool = new ScratchPool()
+  readonly #limiter: LogLimiter
+  requestsInFlight = 0
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#limiter = new LogLimiter(options.log, options.clock)
+    const served = new Map<number, ServedEntry>()
+    for (const [key, api] of options.served) served.set(key, { api, counters: new ApiCounters(api.entry.name) })
+    this.#served = served
+  }
+
+  *counters(): Iterable<ApiCounters> {
+    for (const { counters } of this.#served.values()) yield counters
+  }
+
+  accept(frame: Uint8Array, connection: ConnectionFacts): StartableRequest | { readonly refused: string } {
+    const apiKey = ((frame[0]! << 8) | frame[1]!) & 0xffff
+    const version = ((frame[2]! << 24) >> 16) | frame[3]!
+    const served = this.#served.get(apiKey)
+    if (served === undefined) return { refused: `unknown API key ${apiKey}` }
+    const { api, counters } = served
+    const supported = version >= api.versionMin && version <= api.versionMax
+    if (!supported && apiKey !== ApiKey.ApiVersions) {
+      counters.failures += 1
+      return { refused: `version ${version} of ${api.entry.name}, where ${api.versionMin} to ${api.versionMax} are served` }
+    }
+    const reader = new ByteReader(frame)
+    const header = decodeRequestHeader(reader)
+    const call = new Call(supported ? header : { ...header, apiVersion: fallbackVersion }, connection, counters)
+    counters.requests += 1
+    counters.requestBytes += frame.length
+    if (!supported) return this.#fallback(call, counters)
+    const prepared = api.prepare(reader, version)
+    if (reader.failure !== undefined) {
+      counters.failures += 1
+      return { refused: `malformed ${api.entry.name} v${version}: ${reader.failure}` }
+    }
+    return new RunningRequest(this, prepared, { call, served })
+  }
+
+  #fallback(call: Call, counters: ApiCounters): StartableRequest {
+    const body = this.#options.versionFallback
+    return {
+      order: 'serial',
+      start: (answer) => {
+        counters.countError(ErrorCode.UNSUPPORTED_VERSION)
+        answer(this.#encode(call, body, counters))
+      },
+      hurry: () => undefined,
+    }
+  }
+
+  /** Runs a request and turns whatever comes of it into an answer. An assertion that failed is not caught: the process dies. */
+  run(prepared: PreparedRequest, facts: RunFacts, answer: (answer: Answer) => void): void {
+    const startedAtMs = this.#options.clock.monotonicMs()
+    this.requestsInFlight += 1
+    const finish = (reply: Reply<WriteBody>): void => {
+      this.requestsInFlight -= 1
+      facts.served.counters.latencyMicros.record((this.#options.clock.monotonicMs() - startedAtMs) * 1000)
+      answer(this.#answerOf(reply, facts))
+    }
+    const fail = (error: unknown): void => {
+      finish(this.#replyToError(error, prepared, facts))
+    }
+    let reply: Reply<WriteBody> | Promise<Reply<WriteBody>>
+    try {
+      reply = prepared.run(facts.call)
+    } catch (error) {
+      fail(error)
+      return
+    }
+    if (reply instanceof Promise) void reply.then(finish, fail)
+    else finish(reply)
+  }
+
+  #answerOf(reply: Reply<WriteBody>, facts: RunFacts): Answer {
+    if (!(reply instanceof NoResponse)) return this.#encode(facts.call, reply, facts.served.counters)
+    return reply.closeReason === undefined ? { kind: 'none' } : { kind: 'close', reason: reply.closeReason }
+  }
+
+  #encode(call: Call, body: WriteBody, counters: ApiCounters): Answer {
+    const writer = new ByteWriter(this.#pool)
+    const mark = openResponseFrame(writer, call.header)
+    body(writer)
+    closeFrame(writer, mark)
+    counters.responseBytes += writer.byteLength
+    return { kind: 'write', chunks: writer.finish() }
+  }
+
+  #replyToError(error: unknown, prepared: PreparedRequest, facts: RunFacts): Reply<WriteBody> {
+    const { call, served } = facts
+    const api = served.api.entry.name
+    if (error instanceof AssertionFailed) throw error
+    if (isOpError(error)) {
+      const errorCode = errorCodeOf(error)
+      call.countError(errorCode)
+      this.#limiter.warn(error.code, 'a request failed', { api, error: error.message, answered: errorCode })
+      return prepared.failed(errorCode, call)
+    }
+    // Not one of the failures we know: our mistake, but one client's request must not take the node down.
+    served.counters.failures += 1
+    this.#options.log.error('a handler threw', { api, version: call.version, client: call.connection.remoteAddress, error })
+    return new NoResponse(`a handler of ${api} threw`)
+  }
+}
+
+interface RunFacts {
+  readonly call: Call
+  readonly served: ServedEntry
+}
+
+class RunningRequest implements StartableRequest {
+  readonly #intake: KafkaIntake
+  readonly #prepared: PreparedRequest
+  readonly #facts: RunFacts
+
+  constructor(intake: KafkaIntake, prepared: PreparedRequest, facts: RunFacts) {
+    this.#intake = intake
+    this.#prepared = prepared
+    this.#facts = facts
+  }
+
+  get order(): StartableRequest['order'] {
+    return this.#facts.served.api.order
+  }
+
+  start(answer: (answer: Answer) => void): void {
+    this.#intake.run(this.#prepared, this.#facts, answer)
+  }
+
+  hurry(): void {
+    this.#facts.call.hurry()
+  }
+}

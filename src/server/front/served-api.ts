@@ -1,0 +1,98 @@
+// Owns the shape of an API this broker serves, and forgetting the types of its messages so that a table can hold them all. Not
+// what any of them does (handlers/).
+
+import { assertDefined } from '../../base/assert.ts'
+import type { OpError } from '../../base/op-error.ts'
+import type { ByteReader, ByteWriter } from '../../protocol/index.ts'
+import { type ApiEntry, apiEntryOf } from '../../protocol/generated/api-table.ts'
+import { ErrorCode } from '../../protocol/generated/errors.ts'
+import type { RequestOrder } from '../listener/request-line.ts'
+import type { Call } from './call.ts'
+
+/** Returned by a handler instead of a response. */
+export class NoResponse {
+  readonly closeReason: string | undefined
+  /** With a reason, the connection is closed once everything before is answered. */
+  constructor(closeReason?: string) {
+    this.closeReason = closeReason
+  }
+}
+
+export const noResponse = new NoResponse()
+
+export type Reply<Response> = Response | NoResponse
+
+export interface ApiDefinition<Request, Response> {
+  readonly key: number
+  readonly order: RequestOrder
+  read(reader: ByteReader, version: number): Request
+  write(writer: ByteWriter, response: Response, version: number): void
+  handle(request: Request, call: Call): Reply<Response> | Promise<Reply<Response>>
+  /** The answer that carries one error for all the request asked for. */
+  failed(request: Request, errorCode: number, call: Call): Response
+}
+
+export type WriteBody = (writer: ByteWriter) => void
+
+export interface ServedApi {
+  readonly entry: ApiEntry
+  readonly versionMin: number
+  readonly versionMax: number
+  readonly order: RequestOrder
+  /** Reads the request and returns how to run it; check the reader's `failure` first. */
+  prepare(reader: ByteReader, version: number): PreparedRequest
+}
+
+export interface PreparedRequest {
+  run(call: Call): Reply<WriteBody> | Promise<Reply<WriteBody>>
+  failed(errorCode: number, call: Call): WriteBody
+}
+
+/** `versionMax` below what Kafka advertises holds versions back that are not served yet. */
+export function serve<Request, Response>(definition: ApiDefinition<Request, Response>, versionMax?: number): ServedApi {
+  const entry = assertDefined(apiEntryOf(definition.key), 'every served API is one of Kafka’s')
+  const bodyOf =
+    (response: Response, version: number): WriteBody =>
+    (writer) => {
+      definition.write(writer, response, version)
+    }
+  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> =>
+    reply instanceof NoResponse ? reply : bodyOf(reply, version)
+  return {
+    entry,
+    versionMin: entry.versionMin,
+    versionMax: Math.min(entry.advertisedMax, versionMax ?? entry.advertisedMax),
+    order: definition.order,
+    prepare: (reader, version) => {
+      const request = definition.read(reader, version)
+      return {
+        run: (call) => {
+          const reply = definition.handle(request, call)
+          return reply instanceof Promise ? reply.then((later) => replyOf(later, version)) : replyOf(reply, version)
+        },
+        failed: (errorCode, call) => bodyOf(definition.failed(request, errorCode, call), version),
+      }
+    },
+  }
+}
+
+/** The one place where the world's failures become Kafka's codes. */
+export function errorCodeOf(error: OpError): number {
+  switch (error.kind) {
+    case 'retry':
+    case 'busy':
+      return ErrorCode.REQUEST_TIMED_OUT
+    case 'fenced':
+    case 'closed':
+      return ErrorCode.NOT_LEADER_OR_FOLLOWER
+    case 'invalid':
+      return ErrorCode.INVALID_REQUEST
+    case 'denied':
+      return ErrorCode.CLUSTER_AUTHORIZATION_FAILED
+    case 'corrupt':
+      return ErrorCode.KAFKA_STORAGE_ERROR
+    case 'missing':
+    case 'internal':
+      return ErrorCode.UNKNOWN_SERVER_ERROR
+  }
+}

@@ -1,0 +1,9 @@
+// Owns what "authorized operations" are while there is no authorizer: all that the kind of resource supports, as a bit field.
+
+import { aclSupportedOperations, MetadataResponseConstant } from '../../protocol/generated/enums.ts'
+
+const bitField = (operations: readonly number[]): number => operations.reduce((bits, operation) => bits | (1 << operation), 0)
+
+export const topicOperations: number = bitField(aclSupportedOperations.TOPIC)
+export const clusterOperations: number = bitField(aclSupportedOperations.CLUSTER)
+export const operationsOmitted: number = MetadataResponseConstant.AUTHORIZED_OPERATIONS_OMITTED

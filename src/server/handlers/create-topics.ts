@@ -1,0 +1,110 @@
+// Owns answering CreateTopics: checks the form of each topic asked for and reports what the broker made of it.
+
+import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import {
+  type CreatableTopic,
+  creatableTopicConfigs,
+  type CreatableTopicResult,
+  creatableTopicResult,
+  type CreateTopicsRequest,
+  type CreateTopicsResponse,
+  createTopicsResponse,
+  readCreateTopicsRequest,
+  writeCreateTopicsResponse,
+} from '../../protocol/generated/create-topics.ts'
+import { type ServedApi, serve } from '../front/served-api.ts'
+import type { HandlerPorts, TopicView } from '../ports.ts'
+import { repeated } from './repeated.ts'
+import { within } from './time-out.ts'
+import { isLegalTopicName } from './topic-name.ts'
+
+const failed = (name: string, errorCode: number, errorMessage: string | null = null): CreatableTopicResult =>
+  creatableTopicResult({ name, errorCode, errorMessage })
+
+export function createTopicsApi(ports: HandlerPorts): ServedApi {
+  return serve<CreateTopicsRequest, CreateTopicsResponse>({
+    key: ApiKey.CreateTopics,
+    order: 'serial',
+    read: readCreateTopicsRequest,
+    write: writeCreateTopicsResponse,
+    handle: async (request, call) => {
+      const twice = repeated(request.topics.map(({ name }) => name))
+      const results: Array<CreatableTopicResult | Promise<CreatableTopicResult>> = []
+      for (const topic of request.topics) {
+        if (twice.has(topic.name)) continue
+        const fault = faultOf(topic)
+        results.push(
+          fault === undefined
+            ? within(ports.clock, request.timeoutMs, create(ports, topic, request.validateOnly), () =>
+                failed(topic.name, ErrorCode.REQUEST_TIMED_OUT, 'the topic is still being created'),
+              )
+            : failed(topic.name, fault.errorCode, fault.message),
+        )
+      }
+      for (const name of twice)
+        results.push(failed(name, ErrorCode.INVALID_REQUEST, 'the request names this topic more than once'))
+      const topics = await Promise.all(results)
+      for (const { errorCode } of topics) call.countError(errorCode)
+      return createTopicsResponse({ topics })
+    },
+    failed: (request, errorCode) => createTopicsResponse({ topics: request.topics.map(({ name }) => failed(name, errorCode)) }),
+  })
+}
+
+function faultOf(topic: CreatableTopic): { readonly errorCode: number; readonly message: string } | undefined {
+  const { name, numPartitions, replicationFactor, assignments } = topic
+  if (!isLegalTopicName(name)) {
+    return {
+      errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION,
+      message: 'a topic name is 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"',
+    }
+  }
+  if (assignments.length > 0) {
+    if (numPartitions !== -1 || replicationFactor !== -1) {
+      return {
+        errorCode: ErrorCode.INVALID_REQUEST,
+        message: 'with replica assignments, partition count and replication factor must be -1',
+      }
+    }
+    const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex))
+    const complete = assignments.every((_, index) => indexes.has(index))
+    return complete
+      ? undefined
+      : { errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT, message: 'the assignments must cover 0, 1, 2 … once each' }
+  }
+  if (numPartitions < 1 && numPartitions !== -1) {
+    return { errorCode: ErrorCode.INVALID_PARTITIONS, message: 'a topic has at least one partition' }
+  }
+  if (replicationFactor < 1 && replicationFactor !== -1) {
+    return { errorCode: ErrorCode.INVALID_REPLICATION_FACTOR, message: 'a partition has at least one replica' }
+  }
+  return undefined
+}
+
+async function create(ports: HandlerPorts, topic: CreatableTopic, validateOnly: boolean): Promise<CreatableTopicResult> {
+  const { name, numPartitions, replicationFactor, assignments, configs } = topic
+  if (ports.broker.topicByName(name) !== undefined) return failed(name, ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name} exists`)
+  const made = await ports.broker.createTopic({
+    name,
+    partitionCount: assignments.length > 0 ? assignments.length : numPartitions,
+    replicationFactor,
+    assignments: new Map(assignments.map(({ partitionIndex, brokerIds }) => [partitionIndex, brokerIds])),
+    configs: new Map(configs.map((config) => [config.name, config.value])),
+    validateOnly,
+  })
+  return made.ok ? created(ports, made.value) : failed(name, made.failure.errorCode, made.failure.message)
+}
+
+function created(ports: HandlerPorts, topic: TopicView): CreatableTopicResult {
+  return creatableTopicResult({
+    name: topic.name,
+    topicId: topic.id,
+    numPartitions: topic.partitions.length,
+    replicationFactor: 1,
+    configs: ports.broker
+      .describeTopicConfigs(topic)
+      .map(({ name, value, readOnly, source, sensitive }) =>
+        creatableTopicConfigs({ name, value: sensitive ? null : value, readOnly, configSource: source, isSensitive: sensitive }),
+      ),
+  })
+}

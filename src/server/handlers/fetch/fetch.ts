@@ -1,0 +1,128 @@
+// Owns answering Fetch: sessions in, results out. Does not own reading and waiting (fetch-wait.ts).
+
+import { ApiKey } from '../../../protocol/generated/api-table.ts'
+import { ErrorCode } from '../../../protocol/generated/errors.ts'
+import {
+  type FetchableTopicResponse,
+  fetchableTopicResponse,
+  type FetchRequest,
+  type FetchResponse,
+  fetchResponse,
+  type PartitionData,
+  partitionData,
+  readFetchRequest,
+  writeFetchResponse,
+} from '../../../protocol/generated/fetch.ts'
+import type { Call } from '../../front/call.ts'
+import { type ServedApi, serve } from '../../front/served-api.ts'
+import type { ConnectionFacts } from '../../listener/connection.ts'
+import type { HandlerPorts } from '../../ports.ts'
+import { CarriedReads } from './carried-reads.ts'
+import { type FetchScope, FetchSessions } from './fetch-session.ts'
+import type { FetchTarget } from './fetch-target.ts'
+import { type FetchedPartition, FetchWait } from './fetch-wait.ts'
+
+const readCommitted = 1
+
+export interface FetchApi {
+  readonly api: ServedApi
+  readonly sessions: FetchSessions
+}
+
+export function fetchApi(ports: HandlerPorts): FetchApi {
+  const sessions = new FetchSessions(ports.limits.fetch, ports.clock, ports.prng)
+  const carriedByConnection = new WeakMap<ConnectionFacts, CarriedReads>()
+  const carriedOf = (connection: ConnectionFacts): CarriedReads => {
+    const present = carriedByConnection.get(connection)
+    if (present !== undefined) return present
+    const carried = new CarriedReads(ports.limits.fetch.carriedReadsPerConnectionMax)
+    carriedByConnection.set(connection, carried)
+    return carried
+  }
+  const api = serve<FetchRequest, FetchResponse>({
+    key: ApiKey.Fetch,
+    order: 'pipelined',
+    read: readFetchRequest,
+    write: writeFetchResponse,
+    handle: (request, call) => {
+      const scope = sessions.scopeOf(request, call.version)
+      if (scope.kind === 'refused') {
+        call.countError(scope.errorCode)
+        return fetchResponse({ errorCode: scope.errorCode })
+      }
+      const wants = {
+        targets: scope.targets,
+        minBytes: request.minBytes,
+        maxBytes: Math.max(0, Math.min(request.maxBytes, ports.limits.fetch.fetchBytesMax)),
+        maxWaitMs: request.maxWaitMs,
+        isolationLevel: request.isolationLevel,
+      }
+      const fetched = new FetchWait(ports, call, wants, carriedOf(call.connection)).run()
+      if (!(fetched instanceof Promise)) return answer(request, scope, fetched, call)
+      return fetched.then((later) => answer(request, scope, later, call))
+    },
+    // Before version 7 there is no error for the whole; each partition carries it.
+    failed: (request, errorCode, call) =>
+      call.version >= 7 ? fetchResponse({ errorCode }) : fetchResponse({ responses: allFailed(request, errorCode) }),
+  })
+  return { api, sessions }
+}
+
+const allFailed = (request: FetchRequest, errorCode: number): FetchableTopicResponse[] =>
+  request.topics.map(({ topic, topicId, partitions }) =>
+    fetchableTopicResponse({
+      topic,
+      topicId,
+      partitions: partitions.map(({ partition }) =>
+        partitionData({ partitionIndex: partition, errorCode, highWatermark: -1n, records: [] }),
+      ),
+    }),
+  )
+
+type OpenScope = Exclude<FetchScope, { kind: 'refused' }>
+
+function answer(request: FetchRequest, scope: OpenScope, fetched: readonly FetchedPartition[], call: Call): FetchResponse {
+  const { session, kind, epoch } = scope
+  // A later request of this session has been served meanwhile: the client and we no longer mean the same by it.
+  if (session !== undefined && session.epoch !== epoch) return fetchResponse({ errorCode: ErrorCode.INVALID_FETCH_SESSION_EPOCH })
+  const responses: FetchableTopicResponse[] = []
+  let last: { readonly target: FetchTarget; readonly partitions: PartitionData[] } | undefined
+  for (const [index, target] of scope.targets.entries()) {
+    const result = fetched[index]!
+    call.countError(result.errorCode)
+    const isNews = told(target, result)
+    if (kind === 'incremental' && !isNews) continue
+    if (session !== undefined && result.bytes > 0) session.served(target)
+    if (last === undefined || last.target.topicName !== target.topicName || last.target.topicId !== target.topicId) {
+      last = { target, partitions: [] }
+      responses.push(fetchableTopicResponse({ topic: target.topicName, topicId: target.topicId, partitions: last.partitions }))
+    }
+    last.partitions.push(partitionOf(target, result, request.isolationLevel))
+  }
+  return fetchResponse({ sessionId: session?.id ?? 0, responses })
+}
+
+/** True when the client does not know this yet; notes that now it does. */
+function told(target: FetchTarget, { errorCode, bytes, highWatermark, logStartOffset }: FetchedPartition): boolean {
+  const isNews =
+    errorCode !== ErrorCode.NONE ||
+    bytes > 0 ||
+    highWatermark !== target.toldHighWatermark ||
+    logStartOffset !== target.toldLogStartOffset
+  // After an error the partition is in every answer until it is well again, and once then.
+  target.toldHighWatermark = errorCode === ErrorCode.NONE ? highWatermark : -1
+  target.toldLogStartOffset = logStartOffset
+  return isNews
+}
+
+function partitionOf(target: FetchTarget, result: FetchedPartition, isolationLevel: number): PartitionData {
+  return partitionData({
+    partitionIndex: target.index,
+    errorCode: result.errorCode,
+    highWatermark: BigInt(result.highWatermark),
+    lastStableOffset: BigInt(result.lastStableOffset),
+    logStartOffset: BigInt(result.logStartOffset),
+    abortedTransactions: isolationLevel === readCommitted ? [] : null,
+    records: result.batches,
+  })
+}

@@ -1,0 +1,57 @@
+// Owns answering FindCoordinator. One node coordinates all groups so far, so it is this one.
+
+import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { CoordinatorType } from '../../protocol/generated/enums.ts'
+import {
+  type Coordinator,
+  coordinator,
+  type FindCoordinatorRequest,
+  type FindCoordinatorResponse,
+  findCoordinatorResponse,
+  readFindCoordinatorRequest,
+  writeFindCoordinatorResponse,
+} from '../../protocol/generated/find-coordinator.ts'
+import { type ServedApi, serve } from '../front/served-api.ts'
+import type { HandlerPorts } from '../ports.ts'
+
+const batchedFrom = 4
+
+export function findCoordinatorApi(ports: HandlerPorts): ServedApi {
+  return serve<FindCoordinatorRequest, FindCoordinatorResponse>({
+    key: ApiKey.FindCoordinator,
+    order: 'pipelined',
+    read: readFindCoordinatorRequest,
+    write: writeFindCoordinatorResponse,
+    handle: (request, call) => {
+      const keys = call.version >= batchedFrom ? request.coordinatorKeys : [request.key]
+      const found = keys.map((key) => find(ports, request.keyType, key))
+      for (const { errorCode } of found) call.countError(errorCode)
+      return answer(found, call.version)
+    },
+    failed: (request, errorCode, { version }) => {
+      const keys = version >= batchedFrom ? request.coordinatorKeys : [request.key]
+      return answer(keys.map((key) => none(key, errorCode)), version) // prettier-ignore
+    },
+  })
+}
+
+const none = (key: string, errorCode: number, errorMessage = ''): Coordinator =>
+  coordinator({ key, nodeId: -1, host: '', port: -1, errorCode, errorMessage })
+
+function find(ports: HandlerPorts, keyType: number, key: string): Coordinator {
+  if (keyType === CoordinatorType.TRANSACTION) {
+    // The one answer every client takes as final at once; "not available" would be retried for ever.
+    return none(key, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'transactions are not served yet')
+  }
+  if (keyType !== CoordinatorType.GROUP)
+    return none(key, ErrorCode.INVALID_REQUEST, `coordinators of type ${keyType} are not served`)
+  if (!ports.broker.serving) return none(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, 'the broker is starting or stopping')
+  const { host, port } = ports.advertised()
+  return coordinator({ key, nodeId: ports.broker.nodeId, host, port, errorMessage: '' })
+}
+
+function answer(found: readonly Coordinator[], version: number): FindCoordinatorResponse {
+  if (version >= batchedFrom) return findCoordinatorResponse({ coordinators: found })
+  const { nodeId, host, port, errorCode, errorMessage } = found[0]!
+  return findCoordinatorResponse({ nodeId, host, port, errorCode, errorMessage: version >= 1 ? errorMessage : '' })
+}

@@ -1,0 +1,41 @@
+// Owns the list of what is served. ApiVersions tells clients exactly this list, and the intake refuses everything else.
+
+import type { ServedApi } from '../front/served-api.ts'
+import type { HandlerPorts } from '../ports.ts'
+import { createPartitionsApi } from './create-partitions.ts'
+import { createTopicsApi } from './create-topics.ts'
+import { deleteTopicsApi } from './delete-topics.ts'
+import { describeClusterApi } from './describe-cluster.ts'
+import { describeConfigsApi } from './describe-configs.ts'
+import { fetchApi } from './fetch/fetch.ts'
+import type { FetchSessions } from './fetch/fetch-session.ts'
+import { findCoordinatorApi } from './find-coordinator.ts'
+import { groupApis } from './groups.ts'
+import { initProducerIdApi } from './init-producer-id.ts'
+import { listOffsetsApi } from './list-offsets.ts'
+import { metadataApi } from './metadata.ts'
+import { produceApi } from './produce.ts'
+
+export interface Registry {
+  readonly apis: readonly ServedApi[]
+  readonly fetchSessions: FetchSessions
+}
+
+export function registryOf(ports: HandlerPorts): Registry {
+  const fetch = fetchApi(ports)
+  const apis = [
+    produceApi(ports),
+    fetch.api,
+    listOffsetsApi(ports),
+    metadataApi(ports),
+    findCoordinatorApi(ports),
+    ...groupApis(ports.groups),
+    createTopicsApi(ports),
+    deleteTopicsApi(ports),
+    createPartitionsApi(ports),
+    initProducerIdApi(ports),
+    describeConfigsApi(ports),
+    describeClusterApi(ports),
+  ]
+  return { apis, fetchSessions: fetch.sessions }
+}

@@ -1,0 +1,15 @@
+// Owns the door of the server: what the composition root starts and closes. No logic.
+
+export { KafkaFront } from './front/kafka-front.ts'
+export { HttpFront, type HttpFrontOptions } from './http/http-front.ts'
+export { type HistogramSample, type MetricSample, type MetricSource, plainMetric } from './http/metric-source.ts'
+export {
+  defaultLimits,
+  type FetchLimits,
+  limitsFor,
+  type ListenerLimits,
+  type ServerLimits,
+  type ServerSettings,
+} from './limits.ts'
+export type { BoundAddress } from './listener/kafka-listener.ts'
+export type { AdvertisedAddress, ClientFacts, FrontPorts, FrontSettings, GroupCoordinator } from './ports.ts'

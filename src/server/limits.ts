@@ -1,0 +1,121 @@
+// Owns every maximum of the server: connections, requests in flight, answers not yet read, sessions. Not the broker's own limits.
+
+import { assert } from '../base/assert.ts'
+
+const kib = 1024
+const mib = 1024 * kib
+
+export interface ListenerLimits {
+  readonly connectionsMax: number
+  /** The largest request read at all; Kafka's `socket.request.max.bytes`. */
+  readonly requestBytesMax: number
+  /** How long a connection may stay silent, and how long one request may take to arrive. */
+  readonly idleMs: number
+  readonly inFlightRequestsPerConnectionMax: number
+  readonly inFlightBytesPerConnectionMax: number
+  /** Requests received and not yet answered, over all connections. */
+  readonly inFlightBytesMax: number
+  /** Buffers of requests that span chunks and are still arriving, over all connections. */
+  readonly assemblyBytesMax: number
+  /** How long one request may take to arrive while others wait for assembly bytes. */
+  readonly contendedArrivalMs: number
+  /** Answers not yet taken by the client. Above it nothing more is read from that client. */
+  readonly answerBytesPerConnectionMax: number
+  readonly answerBytesMax: number
+  /** How long a client may take none of the answers waiting for it. */
+  readonly stalledWriteMs: number
+  /** At most so many bytes are handed to the socket before it reports the previous ones taken; progress is seen at this grain. */
+  readonly writeWindowBytes: number
+  readonly drainMs: number
+  /** After the last answer of a connection we close: time for the client to read it and close its own end. */
+  readonly lingerMs: number
+}
+
+export interface FetchLimits {
+  /** Kafka's `fetch.max.bytes`: what one answer carries, whatever the client asks for. */
+  readonly fetchBytesMax: number
+  readonly sessionsMax: number
+  /** A session younger than this is not evicted for a newcomer. */
+  readonly sessionEvictionMs: number
+  readonly partitionsPerSessionMax: number
+  /** Partitions remembered over all sessions, about 200 bytes each. */
+  readonly sessionPartitionsMax: number
+  /** Reads from the WAL file or the bucket carried over from one fetch of a connection to the next. */
+  readonly carriedReadsPerConnectionMax: number
+}
+
+export interface ServerLimits {
+  readonly listener: ListenerLimits
+  readonly fetch: FetchLimits
+}
+
+export const defaultLimits: ServerLimits = {
+  listener: {
+    connectionsMax: 20_000,
+    requestBytesMax: 100 * mib,
+    idleMs: 600_000,
+    inFlightRequestsPerConnectionMax: 64,
+    inFlightBytesPerConnectionMax: 32 * mib,
+    inFlightBytesMax: 128 * mib,
+    assemblyBytesMax: 128 * mib,
+    contendedArrivalMs: 30_000,
+    answerBytesPerConnectionMax: 16 * mib,
+    answerBytesMax: 512 * mib,
+    stalledWriteMs: 60_000,
+    writeWindowBytes: 4 * mib,
+    drainMs: 8_000,
+    lingerMs: 500,
+  },
+  fetch: {
+    fetchBytesMax: 55 * mib,
+    sessionsMax: 1_000,
+    sessionEvictionMs: 120_000,
+    partitionsPerSessionMax: 20_000,
+    sessionPartitionsMax: 500_000,
+    carriedReadsPerConnectionMax: 16,
+  },
+}
+
+/** What an operator may set. */
+export interface ServerSettings {
+  readonly connectionsMax: number
+  readonly requestBytesMax: number
+  readonly idleMs: number
+  readonly answerBytesPerConnectionMax: number
+}
+
+/** The defaults with an operator's settings, other limits raised where a setting needs it. */
+export function limitsFor(settings: ServerSettings): ServerLimits {
+  const { listener, fetch } = defaultLimits
+  const limits: ServerLimits = {
+    fetch,
+    listener: {
+      ...listener,
+      ...settings,
+      assemblyBytesMax: Math.max(listener.assemblyBytesMax, settings.requestBytesMax),
+      answerBytesMax: Math.max(listener.answerBytesMax, settings.answerBytesPerConnectionMax),
+    },
+  }
+  assertLimits(limits)
+  return limits
+}
+
+/** A limit that contradicts another would show as a connection stuck for ever, so it is found at load. */
+export function assertLimits(limits: ServerLimits): void {
+  const { listener, fetch } = limits
+  assert(listener.requestBytesMax <= listener.assemblyBytesMax, 'the largest request can be assembled')
+  assert(listener.inFlightRequestsPerConnectionMax >= 1, 'a connection may have a request in flight')
+  assert(
+    listener.inFlightBytesPerConnectionMax <= listener.inFlightBytesMax,
+    'one connection may not have more in flight than all',
+  )
+  assert(
+    listener.answerBytesPerConnectionMax <= listener.answerBytesMax,
+    'one connection may not have more answers waiting than all',
+  )
+  assert(listener.writeWindowBytes > 0 && listener.idleMs > 0, 'windows and times are positive')
+  assert(fetch.partitionsPerSessionMax <= fetch.sessionPartitionsMax, 'one session may not cover more than all')
+  assert(fetch.sessionsMax >= 0 && fetch.carriedReadsPerConnectionMax >= 0, 'counts are not negative')
+}
+
+assertLimits(defaultLimits)

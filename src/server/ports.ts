@@ -1,0 +1,79 @@
+// Owns what the server needs from other rooms, in one place. Not how any of it is done.
+
+import type { Clock } from '../base/clock.ts'
+import type { Log } from '../base/log.ts'
+import type { Prng } from '../base/prng.ts'
+import type { Broker } from '../broker/api.ts'
+import type { ApiMessages } from '../protocol/generated/codecs.ts'
+import type { ServerLimits } from './limits.ts'
+
+export type {
+  AppendResult,
+  Broker,
+  ConfigEntry,
+  KafkaFailure,
+  OffsetAndTimestamp,
+  PartitionView,
+  ProducerIdAndEpoch,
+  ReadResult,
+  TopicView,
+} from '../broker/api.ts'
+
+/** Where clients are told to connect: what Metadata and FindCoordinator answer. */
+export interface AdvertisedAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface FrontSettings {
+  /** Where to listen. Port 0 takes any free one. */
+  readonly host: string
+  readonly port: number
+  /** Absent: the bound address. */
+  readonly advertised?: AdvertisedAddress
+  readonly rack: string | null
+  /** `kafka.auto-create-topics`: a Metadata request for an unknown topic creates it, if the client allows that as well. */
+  readonly autoCreateTopics: boolean
+}
+
+/** Who is asking, as the group APIs show it. */
+export interface ClientFacts {
+  readonly clientId: string
+  readonly clientHost: string
+}
+
+type Delegated<Name extends keyof ApiMessages> = (
+  client: ClientFacts,
+  request: ApiMessages[Name]['request'],
+  version: number,
+) => ApiMessages[Name]['response'] | Promise<ApiMessages[Name]['response']>
+
+/** The coordinator of consumer groups: answers in Kafka's own messages, errors included. */
+export interface GroupCoordinator {
+  readonly joinGroup: Delegated<'JoinGroup'>
+  readonly syncGroup: Delegated<'SyncGroup'>
+  readonly heartbeat: Delegated<'Heartbeat'>
+  readonly leaveGroup: Delegated<'LeaveGroup'>
+  readonly offsetCommit: Delegated<'OffsetCommit'>
+  readonly offsetFetch: Delegated<'OffsetFetch'>
+  readonly listGroups: Delegated<'ListGroups'>
+  readonly describeGroups: Delegated<'DescribeGroups'>
+  readonly deleteGroups: Delegated<'DeleteGroups'>
+}
+
+/** What the Kafka front is made of. */
+export interface FrontPorts {
+  readonly broker: Broker
+  readonly groups: GroupCoordinator
+  readonly clock: Clock
+  readonly prng: Prng
+  readonly log: Log
+  readonly settings: FrontSettings
+  readonly limits: ServerLimits
+}
+
+/** What every handler may use. */
+export interface HandlerPorts extends FrontPorts {
+  /** Known once the listener is bound. */
+  advertised(): AdvertisedAddress
+}
