@@ -99,7 +99,7 @@ function snappyPlainBytes(block: Uint8Array): number {
 
 function unpackSnappy(block: Uint8Array, plainBytesMax: number): Uint8Array | string {
   if (snappyPlainBytes(block) > plainBytesMax) return tooLarge(plainBytesMax)
-  return snappy.uncompressSync(asBuffer(block), { asBuffer: true }) as Buffer
+  return snappy.uncompressSync(block, { asBuffer: true })
 }
 
 function unpackXerial(bytes: Uint8Array, plainBytesMax: number): Uint8Array | string {

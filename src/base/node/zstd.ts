@@ -1,9 +1,9 @@
 // Owns zstd by WebAssembly: loading it once, unpacking any sequence of frames within a bound, packing. Does not own the other
 // codecs nor the choice between them (compression.ts).
 //
-// The package's own wrapper copies results through a JavaScript array (14 MB/s measured, against some hundreds), takes the
-// size of the first frame for that of all, and guesses where a frame does not state one, as frames of streaming encoders
-// (the Java client's) do not. So its module is called directly, and the room needed is found by walking the block headers:
+// The package's own wrapper copies results through a JavaScript array (5 MB take 370 ms, without it 70 ms), takes the size of
+// the first frame for that of all, and guesses where a frame does not state one, as frames of streaming encoders (the Java
+// client's) do not. So its module is called directly, and the room needed is found by walking the block headers:
 //
 //   frame:  magic 28b52ffd | descriptor | window 0-1 | dictionary id 0-4 | content size 0-8 | blocks | checksum 0-4
 //   block:  24 bits little endian: last (1), type (2), size (21) | content

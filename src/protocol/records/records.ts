@@ -1,7 +1,7 @@
 // Owns the records of a batch (magic 2): encoding them into one and taking them out again. Does not own the compressors, which
 // come in through a port, nor the judgement of a producer's batch (validate.ts).
 
-import { assert } from '../../base/assert.ts'
+import { assertDefined } from '../../base/assert.ts'
 import type { Crc32c } from '../../base/crc32c.ts'
 import { setInt32At } from '../codec/int64.ts'
 import { ScratchPool } from '../codec/scratch.ts'
@@ -174,34 +174,48 @@ const none = -1
 
 /** One batch of magic 2, with CRC. */
 export function encodeBatch(batch: BatchToEncode, encoding: BatchEncoding): Uint8Array {
-  const { records, compression = 'none' } = batch
-  const baseOffset = batch.baseOffset ?? records[0]?.offset ?? 0
-  const baseTimestamp = batch.baseTimestamp ?? records[0]?.timestamp ?? none
-  let maxTimestamp = batch.maxTimestamp ?? none
-  if (batch.maxTimestamp === undefined)
-    for (const record of records) if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp
+  const {
+    records,
+    compression = 'none',
+    leaderEpoch = none,
+    producerId = none,
+    producerEpoch = none,
+    baseSequence = none,
+  } = batch
+  const { baseOffset = records[0]?.offset ?? 0, baseTimestamp = records[0]?.timestamp ?? none } = batch
+  const { lastOffsetDelta = records.length === 0 ? 0 : (records.at(-1) as LogRecord).offset - baseOffset } = batch
+  const { maxTimestamp = greatestTimestamp(records) } = batch
 
-  const plain = encodeRecords(records, baseOffset, baseTimestamp)
-  assert(compression === 'none' || encoding.compress !== undefined, 'a compressed batch is encoded with a compressor')
-  const body = compression === 'none' ? plain : (encoding.compress as Compress)(compression, plain)
+  const body = packed(encodeRecords(records, baseOffset, baseTimestamp), compression, encoding)
   const w = new ByteWriter()
   w.int64(BigInt(baseOffset))
   w.int32(batchHeaderBytes - batchLengthOverhead + body.length)
-  w.int32(batch.leaderEpoch ?? none)
+  w.int32(leaderEpoch)
   w.int8(2)
   w.int32(0)
   w.int16(attributesFor(batch))
-  w.int32(batch.lastOffsetDelta ?? (records.length === 0 ? 0 : (records.at(-1) as LogRecord).offset - baseOffset))
+  w.int32(lastOffsetDelta)
   w.int64(BigInt(baseTimestamp))
   w.int64(BigInt(maxTimestamp))
-  w.int64(BigInt(batch.producerId ?? none))
-  w.int16(batch.producerEpoch ?? none)
-  w.int32(batch.baseSequence ?? none)
+  w.int64(BigInt(producerId))
+  w.int16(producerEpoch)
+  w.int32(baseSequence)
   w.int32(records.length)
   w.raw(body)
   const bytes = w.concat()
   setInt32At(bytes, batchOffset.crc, encoding.crc32c(bytes.subarray(batchOffset.attributes)))
   return bytes
+}
+
+function packed(plain: Uint8Array, compression: CompressionCodec, encoding: BatchEncoding): Uint8Array {
+  if (compression === 'none') return plain
+  return assertDefined(encoding.compress, 'a compressed batch is encoded with a compressor')(compression, plain)
+}
+
+function greatestTimestamp(records: readonly LogRecord[]): number {
+  let greatest = none
+  for (const { timestamp } of records) if (timestamp > greatest) greatest = timestamp
+  return greatest
 }
 
 function attributesFor(batch: BatchToEncode): number {

@@ -73,13 +73,13 @@ const refuse = (errorCode: ErrorCode, message: string): RefusedBatch => ({ kind:
 const lengthMin = 14
 
 export function validateProduceRecords(bytes: Uint8Array | null, rules: ProduceRules): ProducedBatch | RefusedBatch {
-  return refusedFrame(bytes, rules) ?? refusedHeader(bytes as Uint8Array, rules) ?? judgeRecords(bytes as Uint8Array, rules)
-}
-
-/** Is it one batch, whole, of the right magic, and unharmed? */
-function refusedFrame(bytes: Uint8Array | null, rules: ProduceRules): RefusedBatch | undefined {
   if (bytes === null || bytes.length === 0)
     return refuse(ErrorCode.INVALID_RECORD, 'There must be one record batch per partition.')
+  return refusedFrame(bytes) ?? refusedContent(bytes, rules) ?? refusedHeader(bytes, rules) ?? judgeRecords(bytes, rules)
+}
+
+/** Is it one batch, whole, and of the right magic? */
+function refusedFrame(bytes: Uint8Array): RefusedBatch | undefined {
   if (bytes.length <= batchOffset.magic) return refuse(ErrorCode.CORRUPT_MESSAGE, 'The record batch is cut off.')
   const length = batchLengthOf(bytes)
   if (length < lengthMin) return refuse(ErrorCode.CORRUPT_MESSAGE, `A record batch cannot have length ${length}.`)
@@ -89,6 +89,11 @@ function refusedFrame(bytes: Uint8Array | null, rules: ProduceRules): RefusedBat
   const end = batchEnd(bytes, 0)
   if (end < 0) return refuse(ErrorCode.CORRUPT_MESSAGE, `The record batch says it has length ${length}, which does not fit.`)
   if (end < bytes.length) return refuse(ErrorCode.INVALID_RECORD, 'There must be exactly one record batch per partition.')
+  return undefined
+}
+
+/** Is it of a kind the topic takes, and unharmed? */
+function refusedContent(bytes: Uint8Array, rules: ProduceRules): RefusedBatch | undefined {
   const codec = compressionOf(bytes)
   if (codec === undefined || (codec === 'zstd' && (rules.apiVersion ?? 7) < 7))
     return refuse(
@@ -96,8 +101,11 @@ function refusedFrame(bytes: Uint8Array | null, rules: ProduceRules): RefusedBat
       `Compression ${codec ?? 'of an unknown kind'} is not supported in this version.`,
     )
   if (baseOffsetOf(bytes) !== 0) return refuse(ErrorCode.INVALID_RECORD, `The base offset must be 0, not ${baseOffsetOf(bytes)}.`)
-  if (rules.batchBytesMax !== undefined && end > rules.batchBytesMax)
-    return refuse(ErrorCode.MESSAGE_TOO_LARGE, `The record batch has ${end} bytes, the topic allows ${rules.batchBytesMax}.`)
+  if (rules.batchBytesMax !== undefined && bytes.length > rules.batchBytesMax)
+    return refuse(
+      ErrorCode.MESSAGE_TOO_LARGE,
+      `The record batch has ${bytes.length} bytes, the topic allows ${rules.batchBytesMax}.`,
+    )
   if (computeCrc(bytes, 0, rules.crc32c) !== crcOf(bytes))
     return refuse(ErrorCode.CORRUPT_MESSAGE, 'The checksum of the record batch is wrong.')
   return undefined

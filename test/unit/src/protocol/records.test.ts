@@ -1,8 +1,8 @@
 // Owns the proof that record batches of every codec and client are opened to their records, and written byte for byte as Kafka writes them.
 
 import { crc32 } from 'node:zlib'
-import { beforeAll, describe, expect, test } from 'vitest'
-import { loadBatchCompression, type BatchCompression } from '../../../../src/base/node/compression.ts'
+import { describe, expect, test } from 'vitest'
+import { loadBatchCompression } from '../../../../src/base/node/compression.ts'
 import { crc32cReference as crc32c } from '../../../../src/base/crc32c.ts'
 import * as header from '../../../../src/protocol/records/batch-header.ts'
 import { controlRecordTypeOf, encodeTransactionMarker } from '../../../../src/protocol/records/control.ts'
@@ -60,10 +60,7 @@ interface RecordsVector {
   readonly hex: string
 }
 
-let compression: BatchCompression
-beforeAll(async () => {
-  compression = await loadBatchCompression()
-})
+const compression = await loadBatchCompression()
 
 /** The record in the form of the vector: bytes as hex, large values by checksum. */
 function jsonOf(record: LogRecord, like: RecordJson): RecordJson {
