@@ -2,8 +2,9 @@
 // (tiers/cache, archive.ts), nor the records inside a batch (the caller opens them).
 
 import { assert } from '../../src/base/assert.ts'
+import { batchHeaderBytes } from '../../src/protocol/index.ts'
 import { type BlockCache, type CachedObject, ReadCursor } from '../cache/index.ts'
-import { type BatchHeader, batchHeaderBytes } from './core/batch-scan.ts'
+import type { BatchHeader } from './core/batch-scan.ts'
 import { readBytesMax } from './core/limits.ts'
 import { Pieces } from './core/pieces.ts'
 import type { SegmentFacts } from './core/segment-facts.ts'

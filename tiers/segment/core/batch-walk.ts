@@ -2,8 +2,8 @@
 // come from (verify.ts, inspect.ts).
 
 import type { Crc32c } from '../../../src/base/crc32c.ts'
-import { type BatchHeader, batchCrcStart, batchHeaderBytes, readBatchHeader } from './batch-scan.ts'
-import { viewOf } from './wire.ts'
+import { batchHeaderBytes, batchOffset } from '../../../src/protocol/index.ts'
+import { type BatchHeader, readBatchHeader } from './batch-scan.ts'
 
 export interface WalkedBatch {
   readonly header: BatchHeader
@@ -58,11 +58,11 @@ export class BatchWalk {
   }
 
   #begin(): string | undefined {
-    const header = readBatchHeader(viewOf(this.#headerBytes), 0)
+    const header = readBatchHeader(this.#headerBytes, 0)
     if (!header.ok) return header.failure
     this.#header = header.value
     this.#bodyLeft = header.value.sizeBytes - batchHeaderBytes
-    this.#crc = this.#crc32c(this.#headerBytes.subarray(batchCrcStart))
+    this.#crc = this.#crc32c(this.#headerBytes.subarray(batchOffset.attributes))
     return undefined
   }
 

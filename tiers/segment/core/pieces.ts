@@ -2,8 +2,9 @@
 
 import { assert, assertDefined } from '../../../src/base/assert.ts'
 import { type Outcome, fail } from '../../../src/base/outcome.ts'
-import { type BatchHeader, batchHeaderBytes, readBatchHeader } from './batch-scan.ts'
-import { joinBytes, viewOf } from './wire.ts'
+import { batchHeaderBytes } from '../../../src/protocol/index.ts'
+import { type BatchHeader, readBatchHeader } from './batch-scan.ts'
+import { joinBytes } from './wire.ts'
 
 /** Pieces that together hold positions [start, end) of an object. Looks mostly forward: it remembers where it was. */
 export class Pieces {
@@ -26,8 +27,8 @@ export class Pieces {
     this.#seek(at)
     const piece = this.#piece()
     const within = at - this.#indexStart
-    if (within + batchHeaderBytes <= piece.length) return readBatchHeader(viewOf(piece), within)
-    return readBatchHeader(viewOf(joinBytes(this.slice(at, at + batchHeaderBytes))), 0)
+    if (within + batchHeaderBytes <= piece.length) return readBatchHeader(piece, within)
+    return readBatchHeader(joinBytes(this.slice(at, at + batchHeaderBytes)), 0)
   }
 
   /** Whether [from, to) lies in one piece. */

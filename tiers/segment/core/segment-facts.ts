@@ -10,7 +10,7 @@
 import { assertDefined } from '../../../src/base/assert.ts'
 import { type Outcome, fail, succeed } from '../../../src/base/outcome.ts'
 import { leaderEpoch, offset, type Offset, partitionIndex } from '../../../src/model/ids.ts'
-import { batchHeaderBytes } from './batch-scan.ts'
+import { batchHeaderBytes } from '../../../src/protocol/index.ts'
 import { type SegmentTrailer, indexEntryBytes, objectBytes, trailerBytes } from './format.ts'
 import { indexSectionBytesMax } from './limits.ts'
 import { decodeTopicId, encodeTopicId, isNameSound, segmentKey, type SegmentName, topicIdBytes } from './segment-name.ts'
