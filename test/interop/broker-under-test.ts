@@ -3,10 +3,10 @@
  * CHRONIK_INTEROP_BOOTSTRAP (an Apache Kafka, to prove the tests themselves right).
  */
 import { randomBytes } from 'node:crypto'
-import { Kafka, logLevel } from 'kafkajs'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { type Broker, brokerProgram, brokerRemedy, isBrokerBuilt, startBroker } from '../support/tools/broker.ts'
 import type { ToolName } from '../support/tools/tool-list.ts'
+import { createTopic } from '../support/tools/topic.ts'
 import { requireTool } from '../support/tools/tools.ts'
 
 export interface BrokerUnderTest {
@@ -44,13 +44,7 @@ function useBroker(): BrokerUnderTest {
     bootstrap: () => bootstrap,
     createTopic: async (partitions, prefix = 'interop') => {
       const topic = freshName(prefix)
-      const admin = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
-      await admin.connect()
-      try {
-        await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: true })
-      } finally {
-        await admin.disconnect()
-      }
+      await createTopic(bootstrap, topic, partitions)
       return topic
     },
   }

@@ -1,9 +1,9 @@
 /** Owns starting what is compared: our broker and Apache Kafka, behind one face, on folders the bench chooses and removes. */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { Kafka, logLevel } from 'kafkajs'
 import { startBroker } from '../../support/tools/broker.ts'
 import { startApacheKafka } from '../../support/tools/kafka.ts'
+import { createTopic } from '../../support/tools/topic.ts'
 
 export type Kind = 'chronik' | 'kafka' | 'kafka-fsync'
 
@@ -45,13 +45,5 @@ export function clear(seat: string, ground: Ground): void {
 }
 
 const admin = (bootstrap: string): Pick<Contestant, 'createTopic'> => ({
-  createTopic: async (topic, partitions) => {
-    const client = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
-    await client.connect()
-    try {
-      await client.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: true })
-    } finally {
-      await client.disconnect()
-    }
-  },
+  createTopic: (topic, partitions) => createTopic(bootstrap, topic, partitions),
 })

@@ -5,14 +5,22 @@ import { freshName } from '../broker-under-test.ts'
 import type { Client, Member } from '../client.ts'
 import type { SeenRecord } from '../records.ts'
 
-// An absent key or value arrives as null, whatever the types say.
-const seenOf = (message: Message): SeenRecord => ({
-  partition: message.partition,
-  offset: Number(message.offset),
-  key: message.key,
-  value: message.value,
-  headers: [...message.headers].map(([name, value]) => [name.toString(), value] as const),
-})
+/** An absent key or value arrives as undefined or null, whatever the types say. */
+interface Loose {
+  readonly key?: Buffer | null
+  readonly value?: Buffer | null
+}
+
+function seenOf(message: Message): SeenRecord {
+  const { key = null, value = null } = message as Loose
+  return {
+    partition: message.partition,
+    offset: Number(message.offset),
+    key,
+    value,
+    headers: [...message.headers].map(([name, bytes]) => [name.toString(), bytes] as const),
+  }
+}
 
 async function join(bootstrap: string, topic: string, group: string): Promise<Member> {
   const consumer = new Consumer({
@@ -43,11 +51,9 @@ async function join(bootstrap: string, topic: string, group: string): Promise<Me
     seen: () => seen,
     leave: () => {
       left ??= (async () => {
-        await new Promise<void>((resolve, reject) => {
-          void stream.close((error) => (error ? reject(error) : resolve()))
-        })
+        await stream.close()
         await pump
-        await consumer.close(true)
+        await consumer.close()
       })()
       return left
     },
