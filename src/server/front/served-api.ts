@@ -4,8 +4,8 @@
 import { assertDefined } from '../../base/assert.ts'
 import type { OpError } from '../../base/op-error.ts'
 import type { ByteReader, ByteWriter } from '../../protocol/index.ts'
-import { type ApiEntry, apiEntryOf } from '../../protocol/generated/api-table.ts'
-import { ErrorCode } from '../../protocol/generated/errors.ts'
+import { type ApiEntry, apiEntryOf } from '../../protocol/index.ts'
+import { ErrorCode } from '../../protocol/index.ts'
 import type { RequestOrder } from '../listener/request-line.ts'
 import type { Call } from './call.ts'
 

@@ -1,6 +1,6 @@
 // Owns answering ApiVersions: what is served, and nothing else. The list comes from the registry.
 
-import { ApiKey } from '../../protocol/generated/api-table.ts'
+import { ApiKey } from '../../protocol/index.ts'
 import {
   type ApiVersion,
   apiVersion,
@@ -10,7 +10,7 @@ import {
   readApiVersionsRequest,
   writeApiVersionsResponse,
 } from '../../protocol/generated/api-versions.ts'
-import { ErrorCode } from '../../protocol/generated/errors.ts'
+import { ErrorCode } from '../../protocol/index.ts'
 import { type ServedApi, serve, type WriteBody } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
 

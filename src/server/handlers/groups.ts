@@ -1,6 +1,6 @@
 // Owns handing the APIs of consumer groups to the coordinator, which answers in Kafka's own messages. Does not own any rule of groups.
 
-import { ApiKey } from '../../protocol/generated/api-table.ts'
+import { ApiKey } from '../../protocol/index.ts'
 import {
   deletableGroupResult,
   deleteGroupsResponse,

@@ -1,8 +1,8 @@
 // Owns answering Metadata: brokers, topics by name or id, and creating unknown topics where both sides allow it.
 
-import { ApiKey } from '../../protocol/generated/api-table.ts'
+import { ApiKey } from '../../protocol/index.ts'
 import { zeroUuid } from '../../protocol/index.ts'
-import { ErrorCode } from '../../protocol/generated/errors.ts'
+import { ErrorCode } from '../../protocol/index.ts'
 import {
   type MetadataRequest,
   type MetadataRequestTopic,

@@ -3,7 +3,7 @@
 // and hot ones never starve archived reads.
 
 import { AssertionFailed } from '../../../base/assert.ts'
-import { ErrorCode } from '../../../protocol/generated/errors.ts'
+import { ErrorCode } from '../../../protocol/index.ts'
 import type { PartitionView, ReadResult } from '../../ports.ts'
 
 export class PendingRead {

@@ -6,7 +6,7 @@
 
 import type { Clock } from '../../../base/clock.ts'
 import type { Prng } from '../../../base/prng.ts'
-import { ErrorCode } from '../../../protocol/generated/errors.ts'
+import { ErrorCode } from '../../../protocol/index.ts'
 import type { FetchRequest, FetchTopic, ForgottenTopic } from '../../../protocol/generated/fetch.ts'
 import type { FetchLimits } from '../../limits.ts'
 import { FetchTarget, targetsOf } from './fetch-target.ts'

@@ -6,9 +6,10 @@
 
 import type { Cancel } from '../../../base/clock.ts'
 import { offset as asOffset, topicId as asTopicId } from '../../../model/ids.ts'
-import { ErrorCode } from '../../../protocol/generated/errors.ts'
+import { baseOffsetOf, ErrorCode } from '../../../protocol/index.ts'
 import type { Call } from '../../front/call.ts'
 import type { HandlerPorts, PartitionView, ReadResult } from '../../ports.ts'
+import { epochFault } from '../leader-epoch.ts'
 import { type CarriedReads, PendingRead } from './carried-reads.ts'
 import type { FetchTarget } from './fetch-target.ts'
 
@@ -104,12 +105,8 @@ export class FetchWait {
     }
     const partition: PartitionView | undefined = topic.partitions[target.index]
     if (partition === undefined) return new Slot(target, undefined, failed(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
-    const { currentLeaderEpoch } = target
-    if (currentLeaderEpoch >= 0 && currentLeaderEpoch < partition.leaderEpoch) {
-      return new Slot(target, undefined, failed(ErrorCode.FENCED_LEADER_EPOCH))
-    }
-    if (currentLeaderEpoch > partition.leaderEpoch) return new Slot(target, undefined, failed(ErrorCode.UNKNOWN_LEADER_EPOCH))
-    return new Slot(target, partition, failed(ErrorCode.NONE))
+    const fault = epochFault(partition, target.currentLeaderEpoch)
+    return new Slot(target, fault === ErrorCode.NONE ? partition : undefined, failed(fault))
   }
 
   #read(slot: Slot): void {
@@ -240,9 +237,4 @@ export class FetchWait {
     if (pending.result === undefined) this.#carried.put(slot.partition!, pending)
     else this.#settle(slot, pending.result)
   }
-}
-
-function baseOffsetOf(batch: Uint8Array): number {
-  const view = new DataView(batch.buffer, batch.byteOffset, 8)
-  return view.getInt32(0) * 2 ** 32 + view.getUint32(4)
 }

@@ -1,7 +1,7 @@
 // Owns answering Fetch: sessions in, results out. Does not own reading and waiting (fetch-wait.ts).
 
-import { ApiKey } from '../../../protocol/generated/api-table.ts'
-import { ErrorCode } from '../../../protocol/generated/errors.ts'
+import { ApiKey } from '../../../protocol/index.ts'
+import { ErrorCode } from '../../../protocol/index.ts'
 import {
   type FetchableTopicResponse,
   fetchableTopicResponse,
