@@ -26,13 +26,17 @@ export function settingsCommand(parent: Command, name: string, description: stri
     .addHelpText('after', () => `\n${settingsHelp()}`)
 }
 
-async function readConfiguration(world: World, path: string): Promise<SettingsFile> {
+/** `what` names the file for the person who named it to us. */
+export async function readInput(world: World, path: string, what: string): Promise<Uint8Array> {
   try {
-    return { path, text: new TextDecoder().decode(await world.readFile(path)) }
+    return await world.readFile(path)
   } catch (cause) {
-    const detail = `the configuration file ${path} cannot be read; name another with --config, or make it`
-    throw new OpError('invalid', { code: 'CONFIG_UNREADABLE', detail, cause })
+    throw new OpError('invalid', { code: 'UNREADABLE', detail: `${what} ${path} cannot be read; name one that can`, cause })
   }
+}
+
+async function readConfiguration(world: World, path: string): Promise<SettingsFile> {
+  return { path, text: new TextDecoder().decode(await readInput(world, path, 'the configuration file')) }
 }
 
 /** The settings, or undefined after every problem was told on standard error. */

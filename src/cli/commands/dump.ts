@@ -5,7 +5,7 @@ import { OpError } from '../../base/op-error.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { Dump, DumpForm, Engines, World } from '../ports.ts'
 import { withStore } from './bucket.ts'
-import { type CommonOptions, type Register, settingsCommand } from './command.ts'
+import { type CommonOptions, type Register, readInput, settingsCommand } from './command.ts'
 
 interface DumpOptions extends CommonOptions {
   readonly file?: string
@@ -33,7 +33,7 @@ export function registerDump(dump: NonNullable<Engines['dump']>, open: Engines['
       command.action(async ({ file, key, json }: DumpOptions, self: Command) => {
         const engine = await dump()
         if (file !== undefined && key === undefined)
-          return finish(write(world, engine(form, await world.readFile(file)), json === true))
+          return finish(write(world, engine(form, await readInput(world, file, what)), json === true))
         if (key !== undefined && open !== undefined && file === undefined) {
           const fromBucket = withStore(open, world, self, async (store) =>
             write(world, engine(form, await store.get(key)), json === true),
