@@ -14,3 +14,5 @@ export type {
 } from './ports.ts'
 export { type RecoveryReport, reportLines, type SetBackOffset } from './report.ts'
 export { snapshotStores } from './stages/load-bucket.ts'
+export { Heartbeat } from './running/heartbeat.ts'
+export { type Capture, Snapshotter } from './running/snapshotter.ts'

@@ -8,6 +8,7 @@
 import { assertDefined } from '../src/base/assert.ts'
 import { sleep } from '../src/base/clock.ts'
 import { OpError } from '../src/base/op-error.ts'
+import { freshUuidText } from '../src/base/uuid-text.ts'
 import { ClusterState } from '../src/broker/core/index.ts'
 import { type GroupNumber, leaderEpoch, lifeNumber, type LifeNumber, logIndex, metadataGroup, nodeId } from '../src/model/ids.ts'
 import { type Fence, metadataWalPrefix, walPrefix } from '../tiers/stream/index.ts'
@@ -131,13 +132,13 @@ async function claim(
   world: RecoveryWorld,
   wanted: { readonly life: LifeNumber; readonly parentLife: number; readonly clusterId: string | undefined },
 ): Promise<string> {
-  const clusterId = wanted.clusterId ?? uuidText(world.idSource.nextId())
+  const clusterId = wanted.clusterId ?? freshUuidText(world.idSource)
   const won = await claimLife(world.store, {
     formatVersion: lifeFormatVersion,
     clusterId,
     life: wanted.life,
     parentLife: wanted.parentLife,
-    claimId: uuidText(world.idSource.nextId()),
+    claimId: freshUuidText(world.idSource),
     claimedBy: world.nodeName,
     claimedAtMs: world.clock.nowMs(),
   })
@@ -147,19 +148,6 @@ async function claim(
     code: 'LIFE_TAKEN',
     detail: `life ${wanted.life} was claimed by ${other.claimedBy} a moment ago; only one standalone node may use a bucket prefix`,
   })
-}
-
-/** Kafka's form of a 128-bit id: 22 characters of base64url. */
-function uuidText(bytes: Uint8Array): string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-  let text = ''
-  for (let at = 0; at < 22; at += 1) {
-    const bit = at * 6
-    const high = (bytes[bit >> 3] ?? 0) << 8
-    const pair = high | (bytes[(bit >> 3) + 1] ?? 0)
-    text += alphabet.charAt((pair >> (10 - (bit & 7))) & 63)
-  }
-  return text
 }
 
 /** Lives that were claimed and never served are ended, so that whoever claimed them learns it when it tries to open. */

@@ -45,6 +45,8 @@ export class Archiver {
   #busy: Promise<void> = Promise.resolve()
   #retentionAtMs: number
   #closed = false
+  /** Segments are written, and garbage is swept, one at a time. */
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(options: ArchiverOptions) {
     this.#options = options
@@ -60,6 +62,16 @@ export class Archiver {
     this.#closed = true
     this.#cancel?.()
     await this.#busy
+  }
+
+  /** Runs `work` while no segment is being written. */
+  whileQuiet<Value>(work: () => Promise<Value>): Promise<Value> {
+    const result = this.#turn.then(work)
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    )
+    return result
   }
 
   /** One look at every partition. Called by the timer, and by tests. */
@@ -78,10 +90,12 @@ export class Archiver {
     try {
       const target = partition.highWatermark
       while (partition.state.archivedEndOffset < target && !this.#closed) {
-        const facts = await this.#rollOne(partition, target)
-        await partition.appendControl({ kind: 'segment-published', segment: facts })
-        this.counters.segments += 1
-        this.counters.bytes += facts.dataBytes
+        await this.whileQuiet(async () => {
+          const facts = await this.#rollOne(partition, target)
+          await partition.appendControl({ kind: 'segment-published', segment: facts })
+          this.counters.segments += 1
+          this.counters.bytes += facts.dataBytes
+        })
       }
     } catch (error) {
       if (!isOpError(error)) throw error

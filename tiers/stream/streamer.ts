@@ -100,6 +100,11 @@ export class Streamer {
     return this.#nextSequence
   }
 
+  /** The first object that has not been told as arrived: everything before it is known to its owner. */
+  get firstUntold(): number {
+    return this.#sealed[0]?.sequence ?? this.#nextSequence
+  }
+
   /** How long the oldest entry that is not in the bucket has been waiting; 0 when all is there. */
   behindMs(): number {
     const oldest = this.#sealed[0]?.oldestAtMs ?? (this.#gathering.length > 0 ? this.#gatheringSinceMs : undefined)

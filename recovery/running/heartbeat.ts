@@ -1,0 +1,64 @@
+// Owns the sign of life in the bucket, and taking it back at an orderly stop. Not what others conclude from it (pipeline.ts).
+
+import type { Cancel, Clock } from '../../src/base/clock.ts'
+import type { Log } from '../../src/base/log.ts'
+import { isOpError } from '../../src/base/op-error.ts'
+import type { ObjectStore } from '../../tiers/ports.ts'
+import { writeHeartbeat } from '../lives.ts'
+
+export interface HeartbeatOptions {
+  readonly store: ObjectStore
+  readonly life: number
+  readonly node: number
+  readonly intervalMs: number
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export class Heartbeat {
+  readonly #options: HeartbeatOptions
+  #cancel: Cancel | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #stopped = false
+  failures = 0
+  lastSuccessMs = 0
+
+  constructor(options: HeartbeatOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when the first one is written. */
+  async start(): Promise<void> {
+    await this.#write('serving')
+    this.#schedule()
+  }
+
+  /** Says that this life stopped in order: the next need not wait. */
+  async close(): Promise<void> {
+    this.#stopped = true
+    this.#cancel?.()
+    await this.#writing
+    await this.#write('closed')
+  }
+
+  #schedule(): void {
+    if (this.#stopped) return
+    this.#cancel = this.#options.clock.after(this.#options.intervalMs, () => {
+      this.#writing = this.#write('serving').finally(() => {
+        this.#schedule()
+      })
+    })
+  }
+
+  async #write(state: 'serving' | 'closed'): Promise<void> {
+    const { store, life, node, intervalMs, clock, log } = this.#options
+    try {
+      await writeHeartbeat(store, { life, node, state, intervalMs, writtenAtMs: clock.nowMs() })
+      this.lastSuccessMs = clock.monotonicMs()
+    } catch (error) {
+      if (!isOpError(error)) throw error
+      this.failures += 1
+      log.warn('the heartbeat could not be written', { code: error.code, detail: error.detail })
+    }
+  }
+}

@@ -1,0 +1,9 @@
+// The door of the broker.
+
+export type { Broker, PartitionView, TopicView } from './api.ts'
+export { Archiver, type ArchiverOptions } from './archiver.ts'
+export { BucketArchive } from './bucket-archive.ts'
+export { BrokerOffsetsLog } from './offsets-log.ts'
+export { Partition } from './partition/partition.ts'
+export type { Archive, BrokerWorld, FindByTimestamp, LogNode } from './ports.ts'
+export { type BrokerSettings, type BrokerStart, offsetsTopic, StandaloneBroker } from './standalone-broker.ts'

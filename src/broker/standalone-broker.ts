@@ -1,0 +1,463 @@
+// Owns the broker of a standalone node: the live topics and partitions over the metadata machine, and carrying out changes of
+// metadata through its log. Not the wire (src/server), not groups (src/groups), not how the state came to be (recovery).
+//
+// A change of metadata takes effect when it is in the bucket (design: metadata is always bucket-durable), then it is answered.
+
+import { assertDefined } from '../base/assert.ts'
+import { fail, type Outcome, succeed } from '../base/outcome.ts'
+import { freshUuidText } from '../base/uuid-text.ts'
+import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
+import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
+import { ErrorCode } from '../protocol/index.ts'
+import type { Broker, ConfigEntry, KafkaFailure, NewTopic, ProducerIdAndEpoch, TopicView } from './api.ts'
+import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
+import {
+  type ClusterChange,
+  type ClusterCommand,
+  type ClusterRefusal,
+  type ClusterState,
+  encodeCommand,
+  type TopicRecord,
+} from './core/cluster-state.ts'
+import { failureOf, kafkaFailure } from './core/failures.ts'
+import { type Forgotten, PartitionState } from './core/partition-state.ts'
+import type { TailBatch } from './core/tail-index.ts'
+import { checkTopicConfigs, checkTopicName, resolveTopicSettings } from './core/topic-settings.ts'
+import { HotCache } from './hot-cache.ts'
+import { Partition } from './partition/partition.ts'
+import type { BrokerWorld } from './ports.ts'
+
+export const offsetsTopic = '__consumer_offsets'
+const internalTopics: ReadonlySet<string> = new Set([offsetsTopic])
+/** Producer ids are given out in blocks, one metadata entry a block (as Kafka's controller does). */
+const producerIdBlock = 1000
+/** More partitions than this in one request is a slip of the finger. */
+const partitionsPerTopicMax = 10_000
+
+export interface BrokerSettings {
+  readonly nodeId: NodeId
+  readonly clusterId: string
+  readonly numPartitions: number
+  readonly offsetsPartitions: number
+  readonly hotBytes: number
+  /** Defaults of topic configs, by Kafka's names. */
+  readonly topicDefaults: ReadonlyMap<string, string>
+  /** The broker's own configs as clients may see them, by Kafka's names. */
+  readonly brokerConfigs: ReadonlyMap<string, string>
+}
+
+/** A partition as recovery left it. */
+export interface StartingPartition {
+  readonly state: PartitionState
+  readonly streamedIndex: number
+  readonly tail: readonly TailBatch[]
+}
+
+export interface BrokerStart {
+  readonly cluster: ClusterState
+  readonly metadata: { readonly lastIndex: number; readonly streamedIndex: number }
+  readonly partitions: ReadonlyMap<GroupNumber, StartingPartition>
+}
+
+export interface BrokerEvents {
+  onForgotten(forgotten: Forgotten): void
+  onTopicCreated(topic: TopicView): void
+  onTopicDeleted(topic: TopicView): void
+}
+
+interface LiveTopic extends TopicView {
+  readonly record: TopicRecord
+  readonly partitions: readonly Partition[]
+}
+
+interface PendingCommand {
+  readonly index: LogIndex
+  readonly command: ClusterCommand
+  readonly resolve: (outcome: Outcome<ClusterChange, ClusterRefusal>) => void
+}
+
+export class StandaloneBroker implements Broker, CommitListener {
+  readonly clusterId: string
+  readonly nodeId: NodeId
+  serving = false
+  readonly #settings: BrokerSettings
+  readonly #world: BrokerWorld
+  readonly #events: BrokerEvents
+  readonly #cluster: ClusterState
+  readonly #hot: HotCache
+  readonly #byName = new Map<string, LiveTopic>()
+  readonly #byId = new Map<TopicId, LiveTopic>()
+  readonly #partitions = new Map<GroupNumber, Partition>()
+  /** Who a group is, also after its topic was deleted: entries on their way to the bucket still name it. */
+  readonly #identities = new Map<GroupNumber, { readonly topicId: TopicId; readonly partition: number }>()
+  readonly #creating = new Map<string, Promise<Outcome<TopicView, KafkaFailure>>>()
+  readonly #metadataLog: ReplicatedLog
+  #pending: PendingCommand[] = []
+  #appliedIndex: number
+  #producerIds: { next: number; end: number } = { next: 0, end: 0 }
+  #allocating: Promise<Outcome<undefined, KafkaFailure>> | undefined
+
+  constructor(
+    settings: BrokerSettings,
+    parts: { readonly world: BrokerWorld; readonly events: BrokerEvents; readonly start: BrokerStart },
+  ) {
+    this.#settings = settings
+    this.clusterId = settings.clusterId
+    this.nodeId = settings.nodeId
+    this.#world = parts.world
+    this.#events = parts.events
+    this.#cluster = parts.start.cluster
+    this.#hot = new HotCache(settings.hotBytes)
+    this.#metadataLog = this.#world.logs.open(metadataGroup, parts.start.metadata, true)
+    this.#appliedIndex = parts.start.metadata.lastIndex
+    for (const record of this.#cluster.topics()) this.#bring(record, parts.start.partitions)
+  }
+
+  // --- what there is
+
+  topicByName(name: string): TopicView | undefined {
+    return this.#byName.get(name)
+  }
+
+  topicById(id: TopicId): TopicView | undefined {
+    return this.#byId.get(id)
+  }
+
+  topics(): Iterable<TopicView> {
+    return this.#byName.values()
+  }
+
+  partitions(): Iterable<Partition> {
+    return this.#partitions.values()
+  }
+
+  get partitionCount(): number {
+    return this.#partitions.size
+  }
+
+  get hotBytes(): number {
+    return this.#hot.bytes
+  }
+
+  partition(group: GroupNumber): Partition | undefined {
+    return this.#partitions.get(group)
+  }
+
+  /** The group of a partition, for who keeps state by group. */
+  groupOf(topic: string, partition: number): GroupNumber | undefined {
+    return this.#byName.get(topic)?.record.groups[partition]
+  }
+
+  identityOf(group: GroupNumber): { readonly topicId: TopicId; readonly partition: number } | undefined {
+    return this.#identities.get(group)
+  }
+
+  /** The metadata machine after the last entry that is in the bucket. */
+  metadataSnapshot(): { readonly appliedIndex: number; readonly bytes: Uint8Array } {
+    return { appliedIndex: this.#appliedIndex, bytes: this.#cluster.snapshot() }
+  }
+
+  describeTopicConfigs(topic: TopicView): readonly ConfigEntry[] {
+    return topicConfigEntries(topic.configs, this.#settings.topicDefaults)
+  }
+
+  describeBrokerConfigs(): readonly ConfigEntry[] {
+    return brokerConfigEntries(this.#settings.brokerConfigs)
+  }
+
+  // --- changes of metadata
+
+  async createTopic(topic: NewTopic): Promise<Outcome<TopicView, KafkaFailure>> {
+    const planned = this.#planTopic(topic)
+    if (!planned.ok) return planned
+    const { command } = planned.value
+    if (topic.validateOnly) return succeed(planned.value.preview)
+    const outcome = await this.#execute(command)
+    if (!outcome.ok) return outcome
+    return succeed(assertDefined(this.#byName.get(topic.name), 'a created topic is there'))
+  }
+
+  autoCreateTopic(name: string): Promise<Outcome<TopicView, KafkaFailure>> {
+    const present = this.#byName.get(name)
+    if (present !== undefined) return Promise.resolve(succeed(present))
+    const underWay = this.#creating.get(name)
+    if (underWay !== undefined) return underWay
+    const internal = internalTopics.has(name)
+    const creation = this.createTopic({
+      name,
+      partitionCount: internal ? this.#settings.offsetsPartitions : -1,
+      replicationFactor: -1,
+      assignments: new Map(),
+      configs: internal ? new Map([['cleanup.policy', 'compact']]) : new Map(),
+      validateOnly: false,
+    })
+      .then((outcome) => {
+        const made = this.#byName.get(name)
+        return made === undefined ? outcome : succeed(made)
+      })
+      .finally(() => {
+        this.#creating.delete(name)
+      })
+    this.#creating.set(name, creation)
+    return creation
+  }
+
+  async deleteTopic(id: TopicId): Promise<Outcome<undefined, KafkaFailure>> {
+    if (this.#byId.get(id)?.internal === true) {
+      return fail(
+        kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, 'Internal topics cannot be deleted: they hold the state of the groups'),
+      )
+    }
+    const outcome = await this.#execute({ kind: 'delete-topic', id })
+    return outcome.ok ? succeed(undefined) : outcome
+  }
+
+  async createPartitions(id: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+    const topic = this.#byId.get(id)
+    if (topic === undefined) return fail(kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+    const has = topic.partitions.length
+    if (totalCount <= has || totalCount > partitionsPerTopicMax) {
+      const why =
+        totalCount === has
+          ? `Topic already has ${has} partition(s).`
+          : totalCount < has
+            ? `The topic ${topic.name} currently has ${has} partition(s); ${totalCount} would not be an increase.`
+            : `At most ${partitionsPerTopicMax} partitions a topic, not ${totalCount}.`
+      return fail(kafkaFailure(ErrorCode.INVALID_PARTITIONS, why))
+    }
+    if (validateOnly) return succeed(undefined)
+    const outcome = await this.#execute({ kind: 'create-partitions', id, partitionCount: totalCount })
+    return outcome.ok ? succeed(undefined) : outcome
+  }
+
+  /** Without transactions every request gets a fresh id, as in Kafka, whatever the client says it had. */
+  async initProducerId(_current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>> {
+    while (this.#producerIds.next >= this.#producerIds.end) {
+      this.#allocating ??= this.#allocate().finally(() => {
+        this.#allocating = undefined
+      })
+      const allocated = await this.#allocating
+      if (!allocated.ok) return allocated
+    }
+    const producerId = this.#producerIds.next
+    this.#producerIds.next += 1
+    return succeed({ producerId, producerEpoch: 0 })
+  }
+
+  // --- told by the log
+
+  onCommitted(group: GroupNumber, index: LogIndex): void {
+    if (group !== metadataGroup) this.#partitions.get(group)?.onCommitted(index)
+  }
+
+  onStreamed(group: GroupNumber, index: LogIndex): void {
+    if (group !== metadataGroup) {
+      this.#partitions.get(group)?.onStreamed(index)
+      return
+    }
+    while ((this.#pending[0]?.index ?? Infinity) <= index) {
+      const { command, resolve, index: at } = assertDefined(this.#pending.shift(), 'a command waits')
+      this.#appliedIndex = at
+      const change = this.#cluster.apply(command)
+      if (change.ok) this.#live(change.value)
+      resolve(change)
+    }
+  }
+
+  /** Nothing more is admitted: who waits for metadata is told to look elsewhere. */
+  stop(): void {
+    this.serving = false
+  }
+
+  // --- inside
+
+  async #allocate(): Promise<Outcome<undefined, KafkaFailure>> {
+    const outcome = await this.#execute({ kind: 'allocate-producer-ids', count: producerIdBlock })
+    if (!outcome.ok) return outcome
+    if (outcome.value.kind === 'producer-ids-allocated') {
+      this.#producerIds = { next: outcome.value.first, end: outcome.value.first + outcome.value.count }
+    }
+    return succeed(undefined)
+  }
+
+  #planTopic(topic: NewTopic): Outcome<{ readonly command: ClusterCommand; readonly preview: TopicView }, KafkaFailure> {
+    const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
+    const badName = checkTopicName(topic.name)
+    if (badName !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
+    if (this.#byName.has(topic.name)) return refused(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
+    const collision = this.#collision(topic.name)
+    if (collision !== undefined) {
+      return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic '${topic.name}' collides with existing topic: ${collision}`)
+    }
+    const counted = this.#partitionCount(topic)
+    if (!counted.ok) return counted
+    const configs = checkTopicConfigs(topic.configs)
+    if (!configs.ok) return refused(ErrorCode.INVALID_CONFIG, configs.failure)
+    const id = topicId(freshUuidText(this.#world.idSource))
+    const internal = internalTopics.has(topic.name)
+    const command = {
+      kind: 'create-topic' as const,
+      name: topic.name,
+      id,
+      internal,
+      partitionCount: counted.value,
+      configs: Object.fromEntries(configs.value),
+    }
+    // What validate-only answers with: a topic that is not there.
+    const settings = resolveTopicSettings(configs.value, this.#settings.topicDefaults)
+    const partitions = Array.from({ length: counted.value }, (_, index) =>
+      this.#preview(topic.name, new PartitionState(id, index), settings),
+    )
+    return succeed({ command, preview: { name: topic.name, id, internal, partitions, configs: configs.value } })
+  }
+
+  #preview(topicName: string, state: PartitionState, settings: Partition['settings']): Partition {
+    return new Partition({
+      topicName,
+      state,
+      log: this.#metadataLog,
+      settings,
+      world: this.#world,
+      hot: this.#hot,
+      onForgotten: () => undefined,
+    })
+  }
+
+  #partitionCount(topic: NewTopic): Outcome<number, KafkaFailure> {
+    const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
+    if (topic.assignments.size > 0) {
+      if (topic.partitionCount !== -1 || topic.replicationFactor !== -1) {
+        return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
+      }
+      for (let index = 0; index < topic.assignments.size; index += 1) {
+        const replicas = topic.assignments.get(index)
+        if (replicas?.length !== 1 || replicas[0] !== this.nodeId) {
+          return refused(
+            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+            `Partition ${index} must be assigned to broker ${this.nodeId} alone: this is a standalone broker`,
+          )
+        }
+      }
+      return succeed(topic.assignments.size)
+    }
+    if (topic.replicationFactor !== -1 && topic.replicationFactor !== 1) {
+      return refused(
+        ErrorCode.INVALID_REPLICATION_FACTOR,
+        `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`,
+      )
+    }
+    const count = topic.partitionCount === -1 ? this.#settings.numPartitions : topic.partitionCount
+    if (count < 1 || count > partitionsPerTopicMax) {
+      return refused(
+        ErrorCode.INVALID_PARTITIONS,
+        `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`,
+      )
+    }
+    return succeed(count)
+  }
+
+  /** Kafka refuses names that differ in '.' and '_' only: their metrics would collide. */
+  #collision(name: string): string | undefined {
+    if (!/[._]/.test(name)) return undefined
+    const plain = name.replaceAll('.', '_')
+    for (const other of this.#byName.keys()) if (other.replaceAll('.', '_') === plain) return other
+    return undefined
+  }
+
+  async #execute(command: ClusterCommand): Promise<Outcome<ClusterChange, KafkaFailure>> {
+    const refusal = this.#cluster.canApply(command)
+    if (refusal !== undefined) return fail(refusalOf(refusal))
+    try {
+      const index = this.#metadataLog.propose('metadata', encodeCommand(command))
+      const outcome = await new Promise<Outcome<ClusterChange, ClusterRefusal>>((resolve) => {
+        this.#pending.push({ index, command, resolve })
+      })
+      return outcome.ok ? outcome : fail(refusalOf(outcome.failure))
+    } catch (error) {
+      return fail(failureOf(error))
+    }
+  }
+
+  /** A change was applied: the live topics follow. */
+  #live(change: ClusterChange): void {
+    switch (change.kind) {
+      case 'topic-created':
+        this.#events.onTopicCreated(this.#bring(change.topic, new Map()))
+        return
+      case 'partitions-created': {
+        this.#bring(change.topic, new Map())
+        return
+      }
+      case 'topic-deleted': {
+        const topic = assertDefined(this.#byId.get(change.topic.id), 'a deleted topic was there')
+        this.#byId.delete(topic.id)
+        this.#byName.delete(topic.name)
+        topic.record.groups.forEach((group) => {
+          const partition = assertDefined(this.#partitions.get(group), 'a topic has its partitions')
+          this.#partitions.delete(group)
+          this.#world.logs.close(group)
+          partition.remove()
+          this.#events.onForgotten({ segments: partition.state.segments, extents: partition.state.extents })
+        })
+        this.#events.onTopicDeleted(topic)
+        return
+      }
+      case 'producer-ids-allocated':
+        return
+    }
+  }
+
+  #bring(record: TopicRecord, starting: ReadonlyMap<GroupNumber, StartingPartition>): LiveTopic {
+    const settings = resolveTopicSettings(record.configs, this.#settings.topicDefaults)
+    const partitions = record.groups.map((group, index) => {
+      return this.#partitions.get(group) ?? this.#open(record, { group, index, settings, starting: starting.get(group) })
+    })
+    const { name, id, internal, configs } = record
+    const topic = { record, name, id, internal, partitions, configs }
+    this.#byName.set(name, topic)
+    this.#byId.set(id, topic)
+    return topic
+  }
+
+  #open(
+    record: TopicRecord,
+    at: {
+      readonly group: GroupNumber
+      readonly index: number
+      readonly settings: Partition['settings']
+      readonly starting: StartingPartition | undefined
+    },
+  ): Partition {
+    const { group, index, settings, starting } = at
+    const state = starting?.state ?? new PartitionState(record.id, index)
+    this.#identities.set(group, { topicId: record.id, partition: index })
+    const start = { lastIndex: state.lastIndex, streamedIndex: starting?.streamedIndex ?? 0 }
+    const log = this.#world.logs.open(group, start, settings.durability === 'bucket')
+    const onForgotten = (forgotten: Forgotten): void => {
+      this.#events.onForgotten(forgotten)
+    }
+    const partition = new Partition({
+      topicName: record.name,
+      state,
+      log,
+      settings,
+      world: this.#world,
+      hot: this.#hot,
+      onForgotten,
+    })
+    for (const batch of starting?.tail ?? []) partition.recoverTail(batch)
+    this.#partitions.set(group, partition)
+    return partition
+  }
+}
+
+function refusalOf(refusal: ClusterRefusal): KafkaFailure {
+  switch (refusal) {
+    case 'topic-exists':
+      return kafkaFailure(ErrorCode.TOPIC_ALREADY_EXISTS, 'Topic already exists.')
+    case 'unknown-topic':
+      return kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.')
+    case 'fewer-partitions':
+      return kafkaFailure(ErrorCode.INVALID_PARTITIONS, 'The number of partitions can only grow.')
+  }
+}

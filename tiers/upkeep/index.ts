@@ -1,0 +1,3 @@
+// The door of upkeep.
+
+export { Sweeper, type SweeperOptions, type SweepPorts, type SweepReport } from './sweeper.ts'
