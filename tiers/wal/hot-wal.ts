@@ -369,7 +369,8 @@ export class HotWal implements Wal {
     const { commit, previous } = queued
     const { clock, durability, crc32c, fileBytes } = this.#settings
     const syncing = durability === 'fdatasync'
-    const parts = commit.seal(syncing ? commit.place.at : 0)
+    // A file's first commit goes out together with the file's header: nothing of the file was synced before it.
+    const parts = commit.seal(syncing && previous === undefined ? commit.place.at : 0)
     let at = commit.place.at
     if (previous !== undefined) {
       const { file: previousFile, end: previousEnd, chain: previousChain } = previous

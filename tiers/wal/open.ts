@@ -6,7 +6,7 @@ import { OpError } from '../../src/base/op-error.ts'
 import type { IdSource } from '../../src/base/prng.ts'
 import type { LogEntry } from '../../src/model/entry.ts'
 import type { WalPosition } from '../ports.ts'
-import { bytesOf, type Corruption, walLimits } from './core/index.ts'
+import { alignUp, bytesOf, type Corruption, walLimits } from './core/index.ts'
 import { isSpareFileName, spareFileName, walFileName, walFileNumber } from './file-names.ts'
 import { HotWal, type HotWalSettings, type WalDurability, type WalTail } from './hot-wal.ts'
 import type { Unlock, WalFiles } from './ports.ts'
@@ -66,11 +66,11 @@ function settingsOf(options: WalOptions): HotWalSettings {
 
 /**
  * What was read may stand in the page cache only, even after an fsync that failed in an earlier life. The last commit is written
- * once more and synced, so that whatever was delivered is durable before anybody acts on it (I1).
+ * once more, its padding too, and synced: so whatever was delivered is durable before anybody acts on it (I1).
  */
 async function settleTail(files: WalFiles, scan: FilesScan): Promise<void> {
   const newest = scan.files.at(-1)
-  if (newest === undefined || scan.end <= scan.lastCommitAt) return
+  if (newest === undefined) return
   const file = await files.open(walFileName(newest.number), 'write')
   try {
     const start = scan.lastCommitAt === walLimits.fileHeaderBytes ? 0 : scan.lastCommitAt
@@ -81,6 +81,8 @@ async function settleTail(files: WalFiles, scan: FilesScan): Promise<void> {
       for (let written = 0; written < count;) written += await file.writev([piece.subarray(written, count)], at + written)
       at += count
     }
+    const padding = scan.clean ? new Uint8Array(alignUp(scan.end) - scan.end) : new Uint8Array(0)
+    for (let written = 0; written < padding.length;) written += await file.writev([padding.subarray(written)], scan.end + written)
     await file.sync()
   } finally {
     await file.close()
@@ -108,7 +110,7 @@ async function collectSpares(files: WalFiles, scan: FilesScan, fileBytes: number
 
 async function tailOf(settings: HotWalSettings, options: WalOptions, scan: FilesScan, unlock: Unlock): Promise<WalTail> {
   const { files, fileBytes } = settings
-  if (settings.durability === 'fdatasync') await settleTail(files, scan)
+  await settleTail(files, scan)
   const spares = await collectSpares(files, scan, fileBytes)
   const numbers = [...scan.files, ...scan.unused].map(({ number }) => number)
   return {

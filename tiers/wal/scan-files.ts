@@ -17,6 +17,7 @@ import {
   FileScan,
   findCommit,
   sameBytes,
+  type ScanListener,
   type ScanNeed,
   type ScanPlan,
   type ScanWindow,
@@ -38,20 +39,26 @@ export interface ScannedFile {
   readonly bytes: number
 }
 
-export interface FilesScan {
+/** Of the newest file that holds data: its end, its chain, where its last commit begins. */
+interface NewestFile {
+  readonly end: number
+  readonly chain: number
+  readonly lastCommitAt: number
+  readonly tornAt: WalPosition | undefined
+  /** It ends where it should and nothing in it is damaged. */
+  readonly clean: boolean
+}
+
+const nothingWritten: NewestFile = { end: 0, chain: 0, lastCommitAt: 0, tornAt: undefined, clean: false }
+
+export interface FilesScan extends NewestFile {
   readonly walId: Uint8Array | undefined
   /** Files that hold data, ascending; what else lay there is `unused`. */
   readonly files: readonly ScannedFile[]
   readonly unused: readonly ScannedFile[]
   readonly frames: number
+  /** Payload bytes. */
   readonly bytes: number
-  /** Of the newest file: its end, its chain, where its last commit begins. */
-  readonly end: number
-  readonly chain: number
-  readonly lastCommitAt: number
-  readonly tornAt: WalPosition | undefined
-  /** The newest file ends where it should and nothing in it is damaged. */
-  readonly clean: boolean
 }
 
 interface Candidate extends ScannedFile {
@@ -82,6 +89,17 @@ class FileWindow {
   }
 }
 
+function newestOf(scan: FileScan, file: number, headed: boolean): NewestFile {
+  const { end, lastChain, lastCommitAt, damaged, tornAt } = scan
+  return {
+    end,
+    chain: lastChain ?? 0,
+    lastCommitAt,
+    tornAt: tornAt === undefined ? undefined : { file, at: tornAt, length: 0 },
+    clean: headed && !damaged && tornAt === undefined,
+  }
+}
+
 export class WalScan {
   readonly #files: WalFiles
   readonly #crc32c: Crc32c
@@ -106,28 +124,13 @@ export class WalScan {
       if (await this.#isUsed(candidate, candidates)) used.push(candidate)
       else unused.push(candidate)
     }
-    let last: FileScan | undefined
-    let clean = true
+    let newest: NewestFile = nothingWritten
     for (const [at, candidate] of used.entries()) {
       this.#reportGap(candidate, used[at - 1])
-      last = await this.#scanFile(candidate, used[at + 1])
-      clean = last?.damaged === false && last.tornAt === undefined && candidate.header !== undefined
+      newest = await this.#scanFile(candidate, used[at + 1])
     }
-    const newest = used.at(-1)
-    const tornAt =
-      newest === undefined || last?.tornAt === undefined ? undefined : { file: newest.number, at: last.tornAt, length: 0 }
-    return {
-      walId: this.#walId,
-      files: used.map(({ number, bytes }) => ({ number, bytes })),
-      unused,
-      frames: this.#frames,
-      bytes: this.#bytes,
-      end: last?.end ?? 0,
-      chain: last?.lastChain ?? 0,
-      lastCommitAt: last?.lastCommitAt ?? 0,
-      tornAt,
-      clean,
-    }
+    const files = used.map(({ number, bytes }) => ({ number, bytes }))
+    return { walId: this.#walId, files, unused, frames: this.#frames, bytes: this.#bytes, ...newest }
   }
 
   async #candidates(): Promise<Candidate[]> {
@@ -182,51 +185,53 @@ export class WalScan {
     this.#listener.onCorruption({ file: previous, from: 0, to, reason: 'file missing' })
   }
 
-  async #scanFile(candidate: Candidate, next: Candidate | undefined): Promise<FileScan | undefined> {
+  async #scanFile(candidate: Candidate, next: Candidate | undefined): Promise<NewestFile> {
     const { number, bytes, header } = candidate
-    const { onFile, onCommit } = this.#listener
-    onFile?.call(this.#listener, number, header)
+    this.#listener.onFile?.(number, header)
     const walId = this.#walId ?? new Uint8Array(0)
-    const endKnown = next?.header?.previousFile === number ? next.header.previousEnd : undefined
+    const after = next?.header?.previousFile === number ? next.header : undefined
+    const limit = after?.previousEnd ?? bytes
     if (header !== undefined && !sameBytes(walId, header.walId)) {
-      this.#listener.onCorruption({ file: number, from: 0, to: endKnown ?? bytes, reason: 'foreign file' })
-      return undefined
+      this.#listener.onCorruption({ file: number, from: 0, to: limit, reason: 'foreign file' })
+      return { ...nothingWritten, end: limit, lastCommitAt: limit }
     }
     if (header === undefined) {
       this.#listener.onCorruption({ file: number, from: 0, to: walLimits.fileHeaderBytes, reason: 'file header' })
     }
+    const syncedTo = after === undefined ? 0 : limit
     const plan: ScanPlan = {
       file: number,
       walId,
-      limit: endKnown ?? bytes,
-      syncedTo: endKnown ?? 0,
+      limit,
+      syncedTo,
       followed: next !== undefined,
       fresh: header?.recycled === false,
     }
-    const scan = new FileScan(
-      plan,
-      {
-        onCommit: (commit) => onCommit?.call(this.#listener, commit),
-        onCorruption: (corruption) => {
-          this.#listener.onCorruption(corruption)
-        },
-        onEntry: (entry, at) => {
-          this.#frames += 1
-          this.#bytes += entry.payload.length
-          this.#listener.onEntry(entry, { file: number, at, length: entry.payload.length })
-        },
-      },
-      this.#crc32c,
-    )
+    const scan = new FileScan(plan, this.#fileListener(number), this.#crc32c)
     await this.#withFile(number, async (window) => {
       let need = scan.advance({ bytes: this.#buffer, base: 0, length: 0 })
       while (need !== undefined) need = scan.advance(await window.at(need))
     })
-    const { end, lastChain, damaged } = scan
-    if (next?.header?.previousFile === number && !damaged && lastChain !== undefined && lastChain !== next.header.previousChain) {
-      this.#listener.onCorruption({ file: number, from: end, to: end, reason: 'chain' })
+    if (after !== undefined && !scan.damaged && scan.lastChain !== after.previousChain) {
+      this.#listener.onCorruption({ file: number, from: scan.end, to: scan.end, reason: 'chain' })
     }
-    return scan
+    return newestOf(scan, number, header !== undefined)
+  }
+
+  #fileListener(file: number): ScanListener {
+    return {
+      onCommit: (commit) => {
+        this.#listener.onCommit?.(commit)
+      },
+      onCorruption: (corruption) => {
+        this.#listener.onCorruption(corruption)
+      },
+      onEntry: (entry, at) => {
+        this.#frames += 1
+        this.#bytes += entry.payload.length
+        this.#listener.onEntry(entry, { file, at, length: entry.payload.length })
+      },
+    }
   }
 
   async #withFile<Value>(number: number, use: (window: FileWindow) => Promise<Value>): Promise<Value> {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { type LogEntry } from '../../../../src/model/entry.ts'
+import type { LogEntry } from '../../../../src/model/entry.ts'
 import { isOpError } from '../../../../src/base/op-error.ts'
 import { MemoryDisk, systemError } from './memory-disk.ts'
-import { batchPayload, entryOf, manualClock, openTestWal, smallFileBytes } from './wal-fixture.ts'
+import { batchPayload, entryOf, lineOf, linesOf, manualClock, openTestWal, smallFileBytes } from './wal-fixture.ts'
 
 const sizes = [0, 1, 100, 4096, 16_384, 20_000, 61, 512]
 const manyEntries = (count: number): LogEntry[] =>
@@ -26,7 +26,7 @@ describe('the hot WAL', () => {
     expect(first.wal.usage().newestFile).toBeGreaterThan(3)
     await first.wal.close()
     const second = await openTestWal(disk)
-    expect(second.entries).toEqual(entries)
+    expect(linesOf(second.entries)).toEqual(linesOf(entries))
     expect(second.positions).toEqual(positions)
     expect(second.report).toMatchObject({ frames: 60, corruptions: [] })
     expect(second.report.tornAt).toBeUndefined()
@@ -67,11 +67,12 @@ describe('the hot WAL', () => {
     const { wal } = await openTestWal(disk)
     const entries = manyEntries(40)
     const positions = entries.map((entry) => wal.append(entry))
-    expect(await wal.readMany(positions)).toEqual(entries.map((entry) => entry.payload))
+    const readBack = (payloads: readonly Uint8Array[]): string[] =>
+      payloads.map((payload, at) => lineOf({ ...entries[at]!, payload }))
+    expect(readBack(await wal.readMany(positions))).toEqual(linesOf(entries))
     await wal.durable()
-    const asPlain = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes)
-    expect((await wal.readMany(positions)).map(asPlain)).toEqual(entries.map((entry) => entry.payload))
-    for (const [at, position] of positions.entries()) expect(asPlain(await wal.read(position))).toEqual(entries[at]!.payload)
+    expect(readBack(await wal.readMany(positions))).toEqual(linesOf(entries))
+    expect(readBack(await Promise.all(positions.map((position) => wal.read(position))))).toEqual(linesOf(entries))
     await wal.close()
   })
 
@@ -132,7 +133,7 @@ describe('the hot WAL', () => {
     await wal.close()
     disk.fault = () => undefined
     const again = await openTestWal(disk)
-    expect(again.entries).toEqual(entries)
+    expect(linesOf(again.entries)).toEqual(linesOf(entries))
     await again.wal.close()
   })
 

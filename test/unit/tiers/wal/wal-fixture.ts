@@ -33,6 +33,14 @@ export function entryOf(index: number, length: number, kind: EntryKind = 'contro
   return { group: groupNumber(group), term: leaderEpoch(3), index: logIndex(index), kind, payload }
 }
 
+/** All of an entry in a line: equal lines, equal entries. Quicker to compare than bytes, and readable when they differ. */
+export function lineOf(entry: LogEntry): string {
+  const { group, term, index, kind, payload } = entry
+  return `group ${group} term ${term} index ${index} ${kind} ${payload.length} bytes ${crc32c(payload)}`
+}
+
+export const linesOf = (entries: readonly LogEntry[]): string[] => entries.map(lineOf)
+
 export interface Reopened {
   readonly wal: HotWal
   readonly report: WalOpenReport
