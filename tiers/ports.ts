@@ -42,7 +42,10 @@ export interface ObjectReader {
 export type PutIfAbsentOutcome = { readonly kind: 'created'; readonly etag: string } | { readonly kind: 'exists' }
 export type PutIfMatchOutcome = { readonly kind: 'replaced'; readonly etag: string } | { readonly kind: 'conflict' }
 
-/** A write that returned is durable. A write that threw may or may not have happened, and never in part. */
+/**
+ * No key may be a folder of another (`a` beside `a/b`): MinIO then hides `a/b` from listings, others refuse. The memory store refuses.
+ * A write that returned is durable. A write that threw may or may not have happened, and never in part.
+ */
 export interface ObjectWriter {
   put(key: string, body: ObjectBody): Promise<{ readonly etag: string }>
   /**
@@ -50,6 +53,7 @@ export interface ObjectWriter {
    * know reads the object back (design I3). At most one writer ever gets `created` for a key.
    */
   putIfAbsent(key: string, body: ObjectBody): Promise<PutIfAbsentOutcome>
+  /** Replaces the version `etag`, or answers `conflict`; after an internal retry that may again be this call's own earlier attempt. */
   putIfMatch(key: string, body: ObjectBody, etag: string): Promise<PutIfMatchOutcome>
   /** Large bodies in parts, created only if absent; nothing is visible before the end. Aborts what it began when it throws. */
   putMultipart(key: string, parts: AsyncIterable<Uint8Array>): Promise<PutIfAbsentOutcome>

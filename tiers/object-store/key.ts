@@ -4,8 +4,8 @@ import { assert } from '../../src/base/assert.ts'
 import { OpError } from '../../src/base/op-error.ts'
 import { keyBytesMax } from './limits.ts'
 
-// Half a surrogate pair has no UTF-8 form; U+0000 ends a file name.
-const unwritable = /\p{Surrogate}|\u0000/u
+// Half a surrogate pair has no UTF-8 form, and a listing in XML cannot hold control characters and non-characters.
+const unwritable = /[\p{Surrogate}\p{Control}\ufffe\uffff]/u
 
 function refuse(key: string, why: string): never {
   throw new OpError('invalid', {
@@ -16,7 +16,7 @@ function refuse(key: string, why: string): never {
 
 /**
  * Every backend refuses the same keys, so that what works on one works on all: segments between slashes are neither empty nor
- * `.` nor `..`, and the whole is valid Unicode of at most 1024 bytes.
+ * `.` nor `..`, and the whole is printable Unicode of at most 1024 bytes.
  */
 export function checkKey(key: string): void {
   if (key.length > keyBytesMax || (key.length * 3 > keyBytesMax && Buffer.byteLength(key) > keyBytesMax)) {
@@ -27,6 +27,12 @@ export function checkKey(key: string): void {
     if (segment === '') refuse(key, 'holds an empty segment')
     if (segment === '.' || segment === '..') refuse(key, 'holds a segment of dots only')
   }
+}
+
+/** A key that is a folder of another: MinIO hides what is below it, VersityGW refuses it. */
+export function folderClash(location: string, key: string, other: string): OpError {
+  const detail = `in ${location} the object ${key} would stand beside ${other}, one a folder of the other; some stores lose one of them`
+  return new OpError('invalid', { code: 'KEY_IS_FOLDER', detail })
 }
 
 /** Order of the UTF-8 bytes. JavaScript compares UTF-16, which differs where a surrogate meets U+E000 to U+FFFF. */

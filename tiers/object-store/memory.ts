@@ -11,7 +11,7 @@ import type {
   PutIfMatchOutcome,
 } from '../ports.ts'
 import { contentTag } from './content-tag.ts'
-import { assertRange, assertTail, beyondEnd, checkKey, compareKeys, missing } from './key.ts'
+import { assertRange, assertTail, beyondEnd, checkKey, compareKeys, folderClash, missing } from './key.ts'
 
 export interface MemoryStoreOptions {
   /** The store's clock. Without it time stands at 0. */
@@ -127,10 +127,21 @@ class MemoryStore implements ObjectStore {
       bytes.set(piece, at)
       at += piece.length
     }
-    if (!this.#objects.has(key)) this.#order.splice(this.#firstFrom(key), 0, key)
+    if (!this.#objects.has(key)) this.#insert(key)
     const etag = contentTag([bytes])
     this.#objects.set(key, { bytes, etag, lastModifiedMs: this.#nowMs() })
     return etag
+  }
+
+  /** Real stores differ on a key that is a folder of another: here it is found at once. */
+  #insert(key: string): void {
+    for (let cut = key.indexOf('/'); cut >= 0; cut = key.indexOf('/', cut + 1)) {
+      const above = key.slice(0, cut)
+      if (this.#objects.has(above)) throw folderClash(this.location, key, above)
+    }
+    const below = this.#order[this.#firstFrom(`${key}/`)]
+    if (below?.startsWith(`${key}/`) === true) throw folderClash(this.location, key, below)
+    this.#order.splice(this.#firstFrom(key), 0, key)
   }
 
   /** Where the first key >= `key` stands. */
