@@ -59,6 +59,7 @@ export interface GroupCoordinator {
   readonly listGroups: Delegated<'ListGroups'>
   readonly describeGroups: Delegated<'DescribeGroups'>
   readonly deleteGroups: Delegated<'DeleteGroups'>
+  readonly offsetDelete: Delegated<'OffsetDelete'>
 }
 
 /** What the Kafka front is made of. */

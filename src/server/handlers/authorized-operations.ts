@@ -5,5 +5,6 @@ import { aclSupportedOperations, MetadataResponseConstant } from '../../protocol
 const bitField = (operations: readonly number[]): number => operations.reduce((bits, operation) => bits | (1 << operation), 0)
 
 export const topicOperations: number = bitField(aclSupportedOperations.TOPIC)
+export const groupOperations: number = bitField(aclSupportedOperations.GROUP)
 export const clusterOperations: number = bitField(aclSupportedOperations.CLUSTER)
 export const operationsOmitted: number = MetadataResponseConstant.AUTHORIZED_OPERATIONS_OMITTED

@@ -30,10 +30,16 @@ import {
   readOffsetFetchRequest,
   writeOffsetFetchResponse,
 } from '../../protocol/generated/offset-fetch.ts'
+import {
+  offsetDeleteResponse,
+  readOffsetDeleteRequest,
+  writeOffsetDeleteResponse,
+} from '../../protocol/generated/offset-delete.ts'
 import { readSyncGroupRequest, syncGroupResponse, writeSyncGroupResponse } from '../../protocol/generated/sync-group.ts'
 import type { Call } from '../front/call.ts'
 import { type ApiDefinition, type ServedApi, serve } from '../front/served-api.ts'
 import type { ClientFacts, GroupCoordinator } from '../ports.ts'
+import { groupOperations } from './authorized-operations.ts'
 
 /** Kafka shows the address with a slash before it and without the port. */
 function clientOf(call: Call): ClientFacts {
@@ -159,7 +165,13 @@ function administrationApis(groups: GroupCoordinator): ServedApi[] {
         failed: (request, errorCode) =>
           describeGroupsResponse({ groups: request.groups.map((groupId) => describedGroup({ groupId, errorCode })) }),
       },
-      (client, request, version) => groups.describeGroups(client, request, version),
+      async (client, request, version) => {
+        const response = await groups.describeGroups(client, request, version)
+        if (!request.includeAuthorizedOperations) return response
+        return describeGroupsResponse({
+          groups: response.groups.map((group) => ({ ...group, authorizedOperations: groupOperations })),
+        })
+      },
     ),
     delegate(
       {
@@ -171,6 +183,16 @@ function administrationApis(groups: GroupCoordinator): ServedApi[] {
           deleteGroupsResponse({ results: request.groupsNames.map((groupId) => deletableGroupResult({ groupId, errorCode })) }),
       },
       (client, request, version) => groups.deleteGroups(client, request, version),
+    ),
+    delegate(
+      {
+        key: ApiKey.OffsetDelete,
+        order: 'serial',
+        read: readOffsetDeleteRequest,
+        write: writeOffsetDeleteResponse,
+        failed: (_request, errorCode) => offsetDeleteResponse({ errorCode }),
+      },
+      (client, request, version) => groups.offsetDelete(client, request, version),
     ),
   ]
 }

@@ -1,0 +1,236 @@
+// Owns an honest broker in memory: real topics and logs behind the interface the server asks, with switches for the world's slowness.
+// It checks no batches; that is the real broker's business.
+
+import { fail, type Outcome, succeed } from '../../../../src/base/outcome.ts'
+import type {
+  AppendRequest,
+  AppendResult,
+  Broker,
+  ConfigEntry,
+  KafkaFailure,
+  NewTopic,
+  OffsetAndTimestamp,
+  PartitionView,
+  ProducerIdAndEpoch,
+  ReadRequest,
+  ReadResult,
+  TopicView,
+} from '../../../../src/broker/api.ts'
+import { leaderEpoch, nodeId, offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
+import {
+  baseOffsetOf,
+  ErrorCode,
+  lastOffsetOf,
+  maxTimestampOf,
+  recordCountOf,
+  stampBaseOffset,
+} from '../../../../src/protocol/index.ts'
+
+export class MemoryPartition implements PartitionView {
+  readonly topicId: TopicId
+  readonly topicName: string
+  readonly index
+  leaderEpoch = leaderEpoch(3)
+  logStartOffset = offset(0)
+  localLogStartOffset = offset(0)
+  archivedEndOffset = -1
+  readonly batches: Uint8Array[] = []
+  #end = 0
+  /** While set, appends are admitted but not made durable; call what is collected to let them go on. */
+  held: Array<() => void> | undefined = undefined
+  /** While set, reads below this offset answer by a promise that the test resolves. */
+  archivedBelow = 0
+  archivedReads: Array<() => void> = []
+  archivedReadsStarted = 0
+  #durableEnd = 0
+  readonly #listeners = new Set<{ readonly beyond: number; readonly callback: () => void }>()
+
+  constructor(topic: { readonly id: TopicId; readonly name: string }, index: number) {
+    this.topicId = topic.id
+    this.topicName = topic.name
+    this.index = partitionIndex(index)
+  }
+
+  get highWatermark() {
+    return offset(this.#durableEnd)
+  }
+
+  get lastStableOffset() {
+    return this.highWatermark
+  }
+
+  get logEndOffset() {
+    return offset(this.#end)
+  }
+
+  get listenerCount(): number {
+    return this.#listeners.size
+  }
+
+  append(request: AppendRequest, done: (result: AppendResult) => void): void {
+    const base = this.#end
+    stampBaseOffset(request.records, 0, base)
+    this.batches.push(request.records)
+    this.#end += recordCountOf(request.records)
+    const end = this.#end
+    const finish = (): void => {
+      this.#durableEnd = Math.max(this.#durableEnd, end)
+      done({ kind: 'appended', baseOffset: offset(base), logAppendTimeMs: -1, logStartOffset: this.logStartOffset })
+      for (const listener of [...this.#listeners]) {
+        if (this.#durableEnd <= listener.beyond) continue
+        this.#listeners.delete(listener)
+        listener.callback()
+      }
+    }
+    if (this.held === undefined) finish()
+    else this.held.push(finish)
+  }
+
+  read(request: ReadRequest): ReadResult | Promise<ReadResult> {
+    if (request.offset < this.logStartOffset || request.offset > this.#durableEnd) {
+      const { highWatermark, logStartOffset } = this
+      return { kind: 'error', errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, highWatermark, logStartOffset }
+    }
+    if (request.offset >= this.archivedBelow) return this.#hot(request)
+    this.archivedReadsStarted += 1
+    return new Promise((resolve) => {
+      this.archivedReads.push(() => {
+        resolve(this.#hot(request))
+      })
+    })
+  }
+
+  #hot({ offset: from, maxBytes, minOneBatch }: ReadRequest): ReadResult {
+    const batches: Uint8Array[] = []
+    let bytes = 0
+    for (const batch of this.batches) {
+      if (lastOffsetOf(batch) < from || baseOffsetOf(batch) >= this.#durableEnd) continue
+      if (bytes + batch.length > maxBytes && !(minOneBatch && batches.length === 0)) break
+      batches.push(batch)
+      bytes += batch.length
+    }
+    const { highWatermark, lastStableOffset, logStartOffset } = this
+    return { kind: 'records', batches, bytes, highWatermark, lastStableOffset, logStartOffset }
+  }
+
+  offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
+    return Promise.resolve(this.#found(this.batches.find((batch) => maxTimestampOf(batch) >= timestampMs)))
+  }
+
+  offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
+    return Promise.resolve(this.#found([...this.batches].sort((one, other) => maxTimestampOf(other) - maxTimestampOf(one))[0]))
+  }
+
+  #found(batch: Uint8Array | undefined): OffsetAndTimestamp | undefined {
+    if (batch === undefined) return undefined
+    return { offset: offset(baseOffsetOf(batch)), timestampMs: maxTimestampOf(batch), leaderEpoch: this.leaderEpoch }
+  }
+
+  onReadableBeyond(beyond: number, callback: () => void): () => void {
+    if (this.#durableEnd > beyond) {
+      callback()
+      return () => undefined
+    }
+    const listener = { beyond, callback }
+    this.#listeners.add(listener)
+    return () => {
+      this.#listeners.delete(listener)
+    }
+  }
+}
+
+interface MemoryTopic extends TopicView {
+  partitions: MemoryPartition[]
+}
+
+const config = (name: string, value: string): ConfigEntry => ({
+  name,
+  value,
+  readOnly: false,
+  isDefault: true,
+  source: 5,
+  sensitive: name.includes('password'),
+  type: 2,
+  documentation: `what ${name} does`,
+  synonyms: [{ name: `log.${name}`, value, source: 5 }],
+})
+
+export class MemoryBroker implements Broker {
+  readonly clusterId = 'test-cluster'
+  readonly nodeId = nodeId(7)
+  serving = true
+  /** Before a topic is there, this is awaited. */
+  creationGate: Promise<void> = Promise.resolve()
+  readonly #byName = new Map<string, MemoryTopic>()
+  #nextTopic = 1
+  #nextProducerId = 100
+
+  add(name: string, partitionCount = 1): MemoryTopic {
+    const id = topicId(Buffer.from(`topic-${String(this.#nextTopic++).padStart(10, '0')}`).toString('base64url'))
+    const topic: MemoryTopic = { name, id, internal: name.startsWith('__'), partitions: [], configs: new Map() }
+    for (let index = 0; index < partitionCount; index += 1) topic.partitions.push(new MemoryPartition(topic, index))
+    this.#byName.set(name, topic)
+    return topic
+  }
+
+  topicByName(name: string): MemoryTopic | undefined {
+    return this.#byName.get(name)
+  }
+
+  topicById(id: TopicId): MemoryTopic | undefined {
+    return [...this.#byName.values()].find((topic) => topic.id === id)
+  }
+
+  topics(): Iterable<MemoryTopic> {
+    return this.#byName.values()
+  }
+
+  async createTopic(topic: NewTopic): Promise<Outcome<TopicView, KafkaFailure>> {
+    await this.creationGate
+    if (this.#byName.has(topic.name)) return fail({ errorCode: ErrorCode.TOPIC_ALREADY_EXISTS, message: 'it exists' })
+    if (topic.replicationFactor > 1) return fail({ errorCode: ErrorCode.INVALID_REPLICATION_FACTOR, message: 'one broker' })
+    const made = this.add(topic.name, Math.max(1, topic.partitionCount))
+    if (topic.validateOnly) this.#byName.delete(topic.name)
+    return succeed(made)
+  }
+
+  autoCreateTopic(name: string): Promise<Outcome<TopicView, KafkaFailure>> {
+    const none = {
+      name,
+      partitionCount: -1,
+      replicationFactor: -1,
+      assignments: new Map(),
+      configs: new Map(),
+      validateOnly: false,
+    }
+    return this.createTopic(none)
+  }
+
+  deleteTopic(id: TopicId): Promise<Outcome<undefined, KafkaFailure>> {
+    const topic = this.topicById(id)
+    if (topic === undefined) return Promise.resolve(fail({ errorCode: ErrorCode.UNKNOWN_TOPIC_ID, message: null }))
+    this.#byName.delete(topic.name)
+    return Promise.resolve(succeed(undefined))
+  }
+
+  createPartitions(id: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+    const topic = this.topicById(id)!
+    if (!validateOnly) {
+      for (let index = topic.partitions.length; index < totalCount; index += 1)
+        topic.partitions.push(new MemoryPartition(topic, index))
+    }
+    return Promise.resolve(succeed(undefined))
+  }
+
+  initProducerId(): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>> {
+    return Promise.resolve(succeed({ producerId: this.#nextProducerId++, producerEpoch: 0 }))
+  }
+
+  describeTopicConfigs(): readonly ConfigEntry[] {
+    return [config('cleanup.policy', 'delete'), config('retention.ms', '604800000'), config('some.password', 'secret')]
+  }
+
+  describeBrokerConfigs(): readonly ConfigEntry[] {
+    return [config('num.partitions', '1')]
+  }
+}

@@ -1,0 +1,101 @@
+// Owns starting a Kafka front on a free port over a broker in memory, for one test.
+
+import { systemClock } from '../../../../src/base/node/system-clock.ts'
+import type { Log, LogFields } from '../../../../src/base/log.ts'
+import { seededPrng } from '../../../../src/base/prng.ts'
+import {
+  defaultLimits,
+  type FrontSettings,
+  type GroupCoordinator,
+  KafkaFront,
+  type ServerLimits,
+} from '../../../../src/server/index.ts'
+import { MemoryBroker } from './memory-broker.ts'
+import { RawClient } from './raw-client.ts'
+
+export interface LogLine {
+  readonly level: string
+  readonly message: string
+  readonly fields: LogFields | undefined
+}
+
+export class RecordingLog implements Log {
+  readonly lines: LogLine[] = []
+  readonly #add =
+    (level: string) =>
+    (message: string, fields?: LogFields): void => {
+      this.lines.push({ level, message, fields })
+    }
+  readonly debug = this.#add('debug')
+  readonly info = this.#add('info')
+  readonly warn = this.#add('warn')
+  readonly error = this.#add('error')
+  with(): Log {
+    return this
+  }
+
+  warnings(): LogLine[] {
+    return this.lines.filter(({ level }) => level === 'warn' || level === 'error')
+  }
+}
+
+/** Every call fails the test loudly: a front over this one serves no groups. */
+const noGroups = new Proxy(
+  {},
+  {
+    get: (_target, method) => () => {
+      throw new Error(`no groups here: ${String(method)}`)
+    },
+  },
+) as GroupCoordinator
+
+export interface RunningFront {
+  readonly front: KafkaFront
+  readonly broker: MemoryBroker
+  readonly log: RecordingLog
+  readonly port: number
+  client(): Promise<RawClient>
+  stop(): Promise<void>
+}
+
+export interface FrontVariant {
+  readonly settings?: Partial<FrontSettings>
+  readonly listener?: Partial<ServerLimits['listener']>
+  readonly fetch?: Partial<ServerLimits['fetch']>
+  readonly groups?: GroupCoordinator
+  readonly broker?: MemoryBroker
+}
+
+export async function startFront(variant: FrontVariant = {}): Promise<RunningFront> {
+  const broker = variant.broker ?? new MemoryBroker()
+  const log = new RecordingLog()
+  const clients: RawClient[] = []
+  const front = new KafkaFront({
+    broker,
+    groups: variant.groups ?? noGroups,
+    clock: systemClock,
+    prng: seededPrng(1),
+    log,
+    settings: { host: '127.0.0.1', port: 0, rack: null, autoCreateTopics: true, ...variant.settings },
+    limits: {
+      listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
+      fetch: { ...defaultLimits.fetch, ...variant.fetch },
+    },
+  })
+  const { port } = await front.start()
+  return {
+    front,
+    broker,
+    log,
+    port,
+    client: async () => {
+      const client = await RawClient.connect(port)
+      clients.push(client)
+      return client
+    },
+    stop: async () => {
+      for (const client of clients) client.close()
+      await front.close()
+    },
+  }
+}
