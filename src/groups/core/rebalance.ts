@@ -3,7 +3,7 @@
 
 import { type Group, type Member, noBytes } from './group.ts'
 import type { Instant, JoinReply } from './messages.ts'
-import { newMemberJoinTimeoutMs } from './settings.ts'
+import { newMemberJoinTimeoutMs, rejoinWaitMsMin } from './settings.ts'
 import { refuseJoin, refuseSync, type Shard } from './shard.ts'
 
 /** What a member is told that has joined the present generation: the leader gets everybody's metadata. */
@@ -75,7 +75,7 @@ export function completeJoin(shard: Shard, group: Group, now: Instant): void {
   } else if (group.electJoinedLeader()) {
     beginGeneration(shard, group, now)
   } else {
-    shard.deadlines.set(group.joinDeadline, now.monotonicMs + group.rebalanceTimeoutMs)
+    shard.deadlines.set(group.joinDeadline, now.monotonicMs + Math.max(group.rebalanceTimeoutMs, rejoinWaitMsMin))
   }
 }
 

@@ -33,6 +33,9 @@ export const standardGroupSettings: GroupSettings = {
 /** A member that never had an answer to its first join is given up after this, however long the rebalance takes. */
 export const newMemberJoinTimeoutMs = 300_000
 
+/** How long to wait again for static members none of which has come, even if they name no time: zero would never end. */
+export const rejoinWaitMsMin = 1_000
+
 /** Member ids given out and not used yet, per group: beyond it, a flood of first joins is refused. */
 export const pendingMembersMax = 10_000
 

@@ -94,3 +94,13 @@ test('static members leave by instance id; a wrong member id is fenced', () => {
   expect(play.leave('', 'i')).toBe('NONE')
   expect(play.state).toBe('Empty')
 })
+
+test('static members that name no rebalance time-out do not keep the coordinator busy', () => {
+  const play = new Play()
+  play.stable(2, [{}, { instanceId: 'i', rebalanceTimeoutMs: 0 }])
+  play.leave('m1')
+  play.pass(5_000)
+  expect(play.state).toBe('PreparingRebalance')
+  play.pass(10_000)
+  expect(play.state).toBe('Empty')
+})
