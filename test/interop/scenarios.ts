@@ -19,8 +19,9 @@ export function storyOfEveryRecord(client: Client, broker: BrokerUnderTest): voi
         const records = makeRecords(60, 3, `${client.name}-${compression}`, client.traits)
         await client.produce(broker.bootstrap(), [{ topic, compression, idempotent, records }])
         const seen = await client.consume(broker.bootstrap(), topic, records.length)
-        expect(digestsByPartition(seen)).toEqual(digestsByPartition(records))
+        // First, because it tells a record read twice from a record stored twice.
         expect(offsetsRise(seen)).toBe(true)
+        expect(digestsByPartition(seen)).toEqual(digestsByPartition(records))
       })
     }
   }

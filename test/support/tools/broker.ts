@@ -166,6 +166,11 @@ export async function startBroker(order: BrokerOrder = {}): Promise<Broker> {
       rmSync(home, { recursive: true, force: true })
     },
   }
-  if (order.dontWait !== true) await readyOrKilled()
+  if (order.dontWait === true) return broker
+  await readyOrKilled().catch((cause: unknown) => {
+    // Its words are in the error by now; a folder the caller named stays.
+    rmSync(home, { recursive: true, force: true })
+    throw cause
+  })
   return broker
 }

@@ -1,4 +1,8 @@
-/** Owns making a topic and waiting until every partition of it has a leader, through kafkajs. */
+/**
+ * Owns making a topic and waiting until its broker serves every partition of it, through kafkajs. A leader in the metadata is not
+ * enough: a broker may name itself before it hosts the partition, and a producer without idempotence that meets this sends records
+ * it has already stored once more.
+ */
 import { Kafka, logLevel } from 'kafkajs'
 import { waitUntil } from '../../../localstack/index.ts'
 
@@ -12,9 +16,10 @@ export async function createTopic(bootstrap: string, topic: string, partitions: 
       async () => {
         const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
         const known = topics.find(({ name }) => name === topic)?.partitions ?? []
-        return known.length === partitions && known.every(({ leader }) => leader >= 0)
+        if (known.length !== partitions || known.some(({ leader }) => leader < 0)) return false
+        return (await admin.fetchTopicOffsets(topic)).length === partitions
       },
-      { until: `${topic} to have its leaders`, timeoutMs: 20_000, everyMs: 20 },
+      { until: `${topic} to be served`, timeoutMs: 20_000, everyMs: 20 },
     )
   } finally {
     await admin.disconnect()
