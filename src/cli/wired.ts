@@ -2,4 +2,10 @@
 
 import type { Engines } from './ports.ts'
 
-export const engines: Engines = {}
+export const engines: Engines = {
+  startBroker: async () => (await import('../server/index.ts')).startBroker,
+  openObjectStore: async () => {
+    const { openStoreStack } = await import('../server/index.ts')
+    return async (settings, { log }) => (await openStoreStack(settings, log)).store
+  },
+}

@@ -111,6 +111,12 @@ export class Streamer {
     return oldest === undefined ? 0 : this.#options.clock.monotonicMs() - oldest
   }
 
+  /** The oldest WAL file that holds an entry not in the bucket yet; entries come in the order they were written. */
+  get oldestPendingFile(): number | undefined {
+    const sealed = this.#sealed.find((one) => one.entries.length > 0)
+    return (sealed?.entries[0] ?? this.#gathering[0])?.position.file
+  }
+
   get pendingBytes(): number {
     return this.#gatheringBytes + this.#sealed.reduce((sum, sealed) => sum + sealed.bytes, 0)
   }

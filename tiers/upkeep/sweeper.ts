@@ -7,7 +7,7 @@
 //           the fence.
 
 import type { Log } from '../../src/base/log.ts'
-import type { ObjectFacts, ObjectStore } from '../ports.ts'
+import type { ListedObject, ObjectStore } from '../ports.ts'
 
 export interface SweepPorts {
   /** Keys in use now: segments and WAL objects. */
@@ -39,12 +39,12 @@ export interface SweepReport {
 const writerPrefixes = ['wal/', 'metadata/wal/'] as const
 const segmentsPrefix = 'segments/'
 
-interface NumberedObject extends ObjectFacts {
+interface NumberedObject extends ListedObject {
   readonly prefix: string
   readonly sequence: number
 }
 
-function numbered(facts: ObjectFacts): NumberedObject | undefined {
+function numbered(facts: ListedObject): NumberedObject | undefined {
   const match = /^(.*\/)(\d{16})$/.exec(facts.key)
   return match === null ? undefined : { ...facts, prefix: match[1] ?? '', sequence: Number(match[2]) }
 }
@@ -82,9 +82,9 @@ export class Sweeper {
   async #candidates(
     references: ReadonlySet<string>,
     olderThanMs: number,
-  ): Promise<{ readonly listed: number; readonly candidates: readonly ObjectFacts[] }> {
+  ): Promise<{ readonly listed: number; readonly candidates: readonly ListedObject[] }> {
     const { store, ports } = this.#options
-    const candidates: ObjectFacts[] = []
+    const candidates: ListedObject[] = []
     let listed = 0
     for await (const facts of store.list(segmentsPrefix)) {
       listed += 1

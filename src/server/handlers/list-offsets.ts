@@ -32,6 +32,7 @@ const versionOfSpecial: ReadonlyMap<number, number> = new Map([
 /** Asked of the bucket when the request brings no time-out of its own (before version 10). */
 const defaultTimeoutMs = 30_000
 const timeoutFrom = 10
+const leaderEpochFrom = 4
 
 type PartitionAnswer = ListOffsetsPartitionResponse | Promise<ListOffsetsPartitionResponse>
 
@@ -91,7 +92,7 @@ function answerOf(ports: HandlerPorts, question: Question): PartitionAnswer {
     if (timestamp !== constants.MAX_TIMESTAMP) return special(question, timestamp)
   }
   const search = timestamp < 0 ? partition.offsetOfMaxTimestamp() : partition.offsetForTimestamp(timestamp)
-  const found = search.then((result) => foundAt(index, result, endOf(partition, request)))
+  const found = search.then((result) => foundAt(question, result))
   const timeoutMs = call.version >= timeoutFrom ? request.timeoutMs : defaultTimeoutMs
   return within(ports.clock, timeoutMs, found, () => failed(index, ErrorCode.REQUEST_TIMED_OUT))
 }
@@ -100,13 +101,13 @@ function answerOf(ports: HandlerPorts, question: Question): PartitionAnswer {
 const endOf = (partition: PartitionView, request: ListOffsetsRequest): number =>
   request.isolationLevel === IsolationLevel.READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark
 
-function special({ request, partition, wanted }: Question, timestamp: number): ListOffsetsPartitionResponse {
+function special({ request, call, partition, wanted }: Question, timestamp: number): ListOffsetsPartitionResponse {
   const { archivedEndOffset, logStartOffset, localLogStartOffset } = partition
   const at = (offset: number, leaderEpoch = -1): ListOffsetsPartitionResponse =>
     listOffsetsPartitionResponse({ partitionIndex: wanted.partitionIndex, offset: BigInt(offset), leaderEpoch })
   switch (timestamp) {
     case constants.LATEST_TIMESTAMP:
-      return at(endOf(partition, request), partition.leaderEpoch)
+      return at(endOf(partition, request), epochFor(call, partition.leaderEpoch))
     case constants.EARLIEST_LOCAL_TIMESTAMP:
       return at(localLogStartOffset)
     case constants.LATEST_TIERED_TIMESTAMP:
@@ -118,12 +119,15 @@ function special({ request, partition, wanted }: Question, timestamp: number): L
   }
 }
 
-function foundAt(partitionIndex: number, found: OffsetAndTimestamp | undefined, endOffset: number): ListOffsetsPartitionResponse {
-  if (found === undefined || found.offset >= endOffset) return listOffsetsPartitionResponse({ partitionIndex })
+function foundAt({ request, call, partition, wanted }: Question, found: OffsetAndTimestamp | undefined): ListOffsetsPartitionResponse {
+  const { partitionIndex } = wanted
+  if (found === undefined || found.offset >= endOf(partition, request)) return listOffsetsPartitionResponse({ partitionIndex })
   return listOffsetsPartitionResponse({
     partitionIndex,
     offset: BigInt(found.offset),
     timestamp: BigInt(found.timestampMs),
-    leaderEpoch: found.leaderEpoch,
+    leaderEpoch: epochFor(call, found.leaderEpoch),
   })
 }
+
+const epochFor = (call: Call, leaderEpoch: number): number => (call.version >= leaderEpochFrom ? leaderEpoch : -1)

@@ -22,6 +22,9 @@ import type { HandlerPorts, TopicView } from '../ports.ts'
 import { clusterOperations, operationsOmitted, topicOperations } from './authorized-operations.ts'
 import { isLegalTopicName } from './topic-name.ts'
 
+/** Topics by id, and names that are null. */
+const nullNamesFrom = 12
+
 export function metadataApi(ports: HandlerPorts): ServedApi {
   return serve<MetadataRequest, MetadataResponse>({
     key: ApiKey.Metadata,
@@ -35,27 +38,28 @@ export function metadataApi(ports: HandlerPorts): ServedApi {
         const all = [...ports.broker.topics()].map((topic) => described(ports, topic, request))
         return answer(ports, request, all)
       }
-      if (call.version < 12 && topics.some(({ topicId, name }) => topicId !== zeroUuid || name === null)) {
+      if (call.version < nullNamesFrom && topics.some(({ topicId, name }) => topicId !== zeroUuid || name === null)) {
         return answer(
           ports,
           request,
-          topics.map((topic) => refused(topic, ErrorCode.INVALID_REQUEST)),
+          topics.map((topic) => refused(topic, ErrorCode.INVALID_REQUEST, call.version)),
         )
       }
       return named(ports, request, { topics, call })
     },
-    failed: (request, errorCode) =>
+    failed: (request, errorCode, { version }) =>
       answer(
         ports,
         request,
-        (request.topics ?? []).map((topic) => refused(topic, errorCode)),
+        (request.topics ?? []).map((topic) => refused(topic, errorCode, version)),
       ),
   })
 }
 
-const refused = ({ name, topicId }: MetadataRequestTopic, errorCode: number): MetadataResponseTopic =>
-  // Before version 12 the answer's name may not be null.
-  metadataResponseTopic({ errorCode, name: name ?? (topicId === zeroUuid ? '' : null), topicId })
+/** Before version 12 the answer's name may not be null. */
+function refused({ name, topicId }: MetadataRequestTopic, errorCode: number, version: number): MetadataResponseTopic {
+  return metadataResponseTopic({ errorCode, name: name ?? (version >= nullNamesFrom ? null : ''), topicId })
+}
 
 function answer(ports: HandlerPorts, request: MetadataRequest, topics: readonly MetadataResponseTopic[]): MetadataResponse {
   const { broker, settings } = ports
@@ -105,7 +109,7 @@ function named(
     const key = wanted.name ?? wanted.topicId
     if (seen.has(key)) continue
     seen.add(key)
-    answers.push(byIdOrName(ports, request, { wanted, creates }))
+    answers.push(byIdOrName(ports, request, { wanted, creates, version: call.version }))
   }
   const countErrors = (all: readonly MetadataResponseTopic[]): MetadataResponse => {
     for (const { errorCode } of all) call.countError(errorCode)
@@ -118,28 +122,29 @@ function named(
 interface Wanted {
   readonly wanted: MetadataRequestTopic
   readonly creates: boolean
+  readonly version: number
 }
 
 function byIdOrName(
   ports: HandlerPorts,
   request: MetadataRequest,
-  { wanted, creates }: Wanted,
+  { wanted, creates, version }: Wanted,
 ): MetadataResponseTopic | Promise<MetadataResponseTopic> {
   const { broker } = ports
   const { name, topicId } = wanted
   if (topicId !== zeroUuid) {
     const topic = broker.topicById(asTopicId(topicId))
-    return topic === undefined ? refused(wanted, ErrorCode.UNKNOWN_TOPIC_ID) : described(ports, topic, request)
+    return topic === undefined ? refused(wanted, ErrorCode.UNKNOWN_TOPIC_ID, version) : described(ports, topic, request)
   }
-  if (name === null) return refused(wanted, ErrorCode.INVALID_REQUEST)
+  if (name === null) return refused(wanted, ErrorCode.INVALID_REQUEST, version)
   const topic = broker.topicByName(name)
   if (topic !== undefined) return described(ports, topic, request)
-  if (!isLegalTopicName(name)) return refused(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION)
-  if (!creates) return refused(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+  if (!isLegalTopicName(name)) return refused(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION, version)
+  if (!creates) return refused(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, version)
   return broker.autoCreateTopic(name).then((made) => {
     if (made.ok) return described(ports, made.value, request)
     // Made by somebody else meanwhile: then it is there.
     const present = broker.topicByName(name)
-    return present === undefined ? refused(wanted, made.failure.errorCode) : described(ports, present, request)
+    return present === undefined ? refused(wanted, made.failure.errorCode, version) : described(ports, present, request)
   })
 }

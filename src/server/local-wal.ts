@@ -1,0 +1,49 @@
+// Owns opening the WAL folder for recovery: whose it is, and what it holds that may not be in the bucket. Not the WAL (tiers/wal).
+
+import type { Clock } from '../base/clock.ts'
+import type { Crc32c } from '../base/crc32c.ts'
+import type { IdSource } from '../base/prng.ts'
+import { batchHeaderBytes } from '../protocol/index.ts'
+import type { LocalEntry, LocalWal } from '../../recovery/index.ts'
+import { HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
+import type { NodeSettings } from './node-settings.ts'
+
+export interface OpenedLocalWal extends LocalWal {
+  readonly wal: HotWal
+}
+
+export async function openLocalWal(
+  settings: NodeSettings['wal'],
+  world: {
+    readonly clock: Clock
+    readonly crc32c: Crc32c
+    readonly idSource: IdSource
+    readonly onFatal: (error: unknown) => void
+  },
+): Promise<OpenedLocalWal> {
+  const entries: LocalEntry[] = []
+  const { wal, report } = await openWal({
+    files: nodeWalFiles(settings.dir),
+    clock: world.clock,
+    crc32c: world.crc32c,
+    idSource: world.idSource,
+    fileBytes: settings.fileBytes,
+    budgetBytes: settings.budgetBytes,
+    durability: settings.fsync === 'always' ? 'fdatasync' : 'unsafe-no-fsync',
+    onEntry: ({ group, term, index, kind, payload }, position) => {
+      // The payload is a view that does not last: of a batch the header is enough, the rest is read again when it is streamed.
+      const bytes = (kind === 'batch' ? payload.subarray(0, batchHeaderBytes) : payload).slice()
+      entries.push({ group, term, index, kind, position, bytes })
+    },
+    onFatal: world.onFatal,
+  })
+  const identity = await readWalOwner(settings.dir)
+  return {
+    wal,
+    identity,
+    entries,
+    damage: report.corruptions.map((one) => JSON.stringify(one)),
+    tornAt: report.tornAt,
+    writeIdentity: (owner) => writeWalOwner(settings.dir, owner),
+  }
+}

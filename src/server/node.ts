@@ -1,0 +1,423 @@
+// Owns the life of a standalone node: start (recover, join the parts, serve), running upkeep, an orderly end, and the end when the
+// world fails or another life begins. Not the parts.
+//
+// Order at start: HTTP -> bucket -> recover -> logs, streams -> prove -> groups -> serve.
+// Order at the end: stop admitting -> drain clients -> groups -> archive -> stream the rest -> snapshot -> heartbeat "closed" -> WAL.
+
+import { assertDefined } from '../base/assert.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Crc32c } from '../base/crc32c.ts'
+import type { Log } from '../base/log.ts'
+import type { BatchCompression } from '../base/node/compression.ts'
+import { isOpError, OpError } from '../base/op-error.ts'
+import type { IdSource, Prng } from '../base/prng.ts'
+import { Archiver, BrokerOffsetsLog, offsetsTopic, StandaloneBroker } from '../broker/index.ts'
+import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
+import { topicId } from '../model/ids.ts'
+import { Heartbeat, recover, type Recovered, reportLines, Snapshotter, snapshotStores } from '../../recovery/index.ts'
+import { probeConditionalWrites } from '../../tiers/object-store/index.ts'
+import { SegmentWriter } from '../../tiers/segment/index.ts'
+import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
+import { Sweeper } from '../../tiers/upkeep/index.ts'
+import { HttpFront } from './http/http-front.ts'
+import { KafkaFront } from './front/kafka-front.ts'
+import { limitsFor } from './limits.ts'
+import type { BoundAddress } from './listener/kafka-listener.ts'
+import { openLocalWal } from './local-wal.ts'
+import { brokerConfigsOf } from './broker-configs.ts'
+import { joinLogs, type JoinedLogs } from './joined-logs.ts'
+import { captureOf, restoreGroups } from './group-state.ts'
+import { nodeMetrics } from './node-metrics.ts'
+import type { NodeSettings } from './node-settings.ts'
+import type { StoreStack } from './wiring.ts'
+
+export interface NodeWorld {
+  readonly log: Log
+  readonly version: string
+  readonly clock: Clock
+  readonly crc32c: Crc32c
+  readonly idSource: IdSource
+  readonly prng: Prng
+  readonly nodeName: string
+  readonly topicDefaults: ReadonlyMap<string, string>
+  readonly openStore: () => Promise<StoreStack>
+  readonly loadCompression: () => Promise<BatchCompression>
+}
+
+export interface RunningNode {
+  readonly kafkaAddress: BoundAddress
+  readonly httpAddress: BoundAddress
+  readonly storeLocation: string
+  readonly ended: Promise<void>
+  close(): Promise<void>
+}
+
+/** R12: an orderly stop takes less than 10 s. What clients may take of it, and what uploads may. */
+const uploadsMsMax = 6_000
+/** Garbage is looked for this often; each look lists the bucket. */
+const sweepIntervalMs = 600_000
+const archiveCheckMs = 1_000
+/** Kafka's producer.id.expiration.ms. */
+const producerExpiryMs = 86_400_000
+const offsetsExpiryCheckMs = 600_000
+
+export async function runNode(settings: NodeSettings, world: NodeWorld): Promise<RunningNode> {
+  const node = new StandaloneNode(settings, world)
+  try {
+    await node.start()
+  } catch (error) {
+    await node.abandon()
+    throw error
+  }
+  return node
+}
+
+interface Parts {
+  readonly recovered: Recovered
+  readonly logs: JoinedLogs
+  readonly broker: StandaloneBroker
+  readonly groups: GroupCoordinator
+  readonly offsets: BrokerOffsetsLog
+  readonly archiver: Archiver
+  readonly snapshotter: Snapshotter
+  readonly heartbeat: Heartbeat
+  readonly sweeper: Sweeper
+  readonly front: KafkaFront
+}
+
+class StandaloneNode implements RunningNode {
+  readonly ended: Promise<void>
+  kafkaAddress: BoundAddress = { host: '', port: 0 }
+  httpAddress: BoundAddress = { host: '', port: 0 }
+  storeLocation = ''
+  readonly #settings: NodeSettings
+  readonly #world: NodeWorld
+  readonly #http: HttpFront
+  readonly #log: Log
+  #phase = 'starting'
+  #stack: StoreStack | undefined
+  #wal: { close(): Promise<void> } | undefined
+  #parts: Parts | undefined
+  #failure: unknown
+  #end: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined
+  #closing: Promise<void> | undefined
+  #timers: Array<() => void> = []
+  #storeClockOffsetMs = 0
+
+  constructor(settings: NodeSettings, world: NodeWorld) {
+    this.#settings = settings
+    this.#world = world
+    this.#log = world.log
+    this.ended = new Promise((resolve, reject) => {
+      this.#end = { resolve, reject }
+    })
+    // Whoever starts the node listens to `ended` only once it runs.
+    this.ended.catch(() => undefined)
+    const { host, port } = settings.http.listen
+    this.#http = new HttpFront({ host, port, nodeId: settings.node.id, notReadyReason: () => this.#notReady(), log: world.log })
+  }
+
+  async start(): Promise<void> {
+    this.httpAddress = await this.#http.start()
+    this.#stack = await this.#world.openStore()
+    this.storeLocation = this.#stack.store.location
+    const recovered = await this.#recover(this.#stack)
+    for (const line of reportLines(recovered.report)) this.#log.info(line, { recovery: true })
+    const compression = await this.#world.loadCompression()
+    const parts = this.#join(this.#stack, recovered, compression)
+    this.#parts = parts
+    this.#http.addMetrics(...nodeMetrics({ ...parts, stack: this.#stack, wal: recovered.wal }), ...parts.front.metricSources())
+    this.#phase = 'proving that this life is ours'
+    parts.logs.seed(recovered.toStream)
+    await parts.logs.prove()
+    this.#phase = 'loading consumer groups'
+    recovered.report.setBackOffsets = await restoreGroups(recovered, {
+      broker: parts.broker,
+      groups: parts.groups,
+      offsets: parts.offsets,
+    })
+    for (const one of recovered.report.setBackOffsets)
+      this.#log.warn('a committed offset lay beyond the recovered end and was set back', { ...one })
+    await parts.heartbeat.start()
+    this.#phase = 'listening'
+    parts.broker.serving = true
+    this.kafkaAddress = await parts.front.start()
+    parts.archiver.start()
+    this.#every(this.#settings.snapshot.intervalMs, 'snapshot', () => parts.snapshotter.run())
+    this.#every(sweepIntervalMs, 'sweep', async () => {
+      const { listed, deleted, bytes } = await parts.sweeper.sweep(this.#world.clock.nowMs() + this.#storeClockOffsetMs)
+      if (deleted > 0) this.#log.info('swept the bucket', { listed, deleted, bytes })
+    })
+    this.#phase = ''
+    this.#log.info('serving', { life: recovered.life, term: recovered.term, kafka: this.kafkaAddress, http: this.httpAddress })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** The start failed: what was opened is closed, nothing is written. */
+  async abandon(): Promise<void> {
+    this.#closing ??= Promise.resolve()
+    await this.#parts?.front.close().catch(() => undefined)
+    this.#parts?.logs.end(new OpError('closed', { code: 'NOT_STARTED', detail: 'the node did not start' }))
+    await this.#wal?.close().catch(() => undefined)
+    await this.#stack?.store.close().catch(() => undefined)
+    await this.#http.close()
+  }
+
+  #notReady(): string | undefined {
+    if (this.#failure !== undefined)
+      return `ended: ${this.#failure instanceof Error ? this.#failure.message : String(this.#failure)}`
+    return this.#phase === '' ? undefined : this.#phase
+  }
+
+  async #recover(stack: StoreStack): Promise<Recovered> {
+    const { clock, crc32c, idSource, log } = this.#world
+    const requests = (): number => Object.values(stack.metered.counters()).reduce((sum, operation) => sum + operation.requests, 0)
+    const recovered = await recover({
+      store: stack.store,
+      requests,
+      probe: async () => {
+        const { storeTimeMs, clockOffsetMs } = await probeConditionalWrites(stack.store, { clock, idSource })
+        this.#storeClockOffsetMs = clockOffsetMs
+        return { storeNowMs: storeTimeMs }
+      },
+      openWal: async () => {
+        const local = await openLocalWal(this.#settings.wal, {
+          clock,
+          crc32c,
+          idSource,
+          onFatal: (error) => {
+            this.#fail(error)
+          },
+        })
+        this.#wal = local.wal
+        return local
+      },
+      node: this.#settings.node.id as Parameters<typeof walPrefix>[1],
+      nodeName: this.#world.nodeName,
+      clock,
+      crc32c,
+      idSource,
+      log,
+      progress: (phase, detail) => {
+        this.#phase = `recovery: ${phase}: ${detail}`
+        log.debug('recovery', { phase, detail })
+      },
+      takeover: this.#settings.cluster.takeover,
+      acceptWalLoss: this.#settings.cluster.acceptWalLoss,
+      heartbeatMs: this.#settings.stream.heartbeatMs,
+    })
+    return recovered
+  }
+
+  #join(stack: StoreStack, recovered: Recovered, compression: BatchCompression): Parts {
+    const settings = this.#settings
+    const { clock, crc32c, idSource, log } = this.#world
+    const { store } = stack
+    const fail = (error: unknown): void => {
+      this.#fail(error)
+    }
+    const logs = joinLogs(settings, { store, recovered, clock, crc32c, log, onEnded: fail })
+    const partitionCount = recovered.cluster.topic(offsetsTopic)?.groups.length ?? settings.groups.offsetsPartitions
+    const offsets = new BrokerOffsetsLog({
+      broker: () => broker,
+      partitionCount,
+      clock,
+      crc32c,
+      decompress: compression.decompress,
+    })
+    const broker: StandaloneBroker = new StandaloneBroker(
+      {
+        nodeId: settings.node.id as StandaloneBroker['nodeId'],
+        clusterId: recovered.clusterId,
+        numPartitions: settings.kafka.numPartitions,
+        offsetsPartitions: partitionCount,
+        hotBytes: settings.cache.hotBytes,
+        topicDefaults: this.#world.topicDefaults,
+        brokerConfigs: brokerConfigsOf(settings, this.#world.topicDefaults),
+      },
+      {
+        world: logs.brokerWorld({ idSource, decompress: compression.decompress }),
+        events: {
+          onForgotten: ({ segments, extents }) => {
+            for (const segment of segments) logs.archive.forget(segment.key)
+            for (const extent of extents) logs.archive.forget(extent.objectKey)
+          },
+          onTopicCreated: () => undefined,
+          onTopicDeleted: (topic) => {
+            groups.onTopicDeleted(topic.name, topic.id).catch((error: unknown) => {
+              log.warn('committed offsets of a deleted topic could not be removed; they expire', { topic: topic.name, error })
+            })
+          },
+        },
+        start: recovered,
+      },
+    )
+    logs.attach(broker)
+    const groups = new GroupCoordinator({
+      clock,
+      ids: idSource,
+      log,
+      crc32c,
+      offsetsLog: offsets,
+      topics: {
+        topicIdOf: (name) => broker.topicByName(name)?.id,
+        nameOf: (id) => broker.topicById(topicId(id))?.name,
+        partitionExists: (name, partition) => broker.topicByName(name)?.partitions[partition] !== undefined,
+      },
+      settings: {
+        ...standardGroupSettings,
+        sessionTimeoutMsMin: settings.groups.sessionTimeoutMinMs,
+        sessionTimeoutMsMax: settings.groups.sessionTimeoutMaxMs,
+        groupSizeMax: settings.groups.maxSize,
+        initialRebalanceDelayMs: settings.groups.initialRebalanceDelayMs,
+        offsetsRetentionMs: settings.offsets.retentionMs,
+        offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
+      },
+    })
+    const archiver = new Archiver({
+      clock,
+      log,
+      writer: new SegmentWriter({ store, crc32c, partBytes: settings.segment.uploadPartBytes }),
+      partitions: () => broker.partitions(),
+      segmentBytesMax: settings.segment.bytesMax,
+      unarchivedMsMax: settings.segment.ageMsMax,
+      checkIntervalMs: archiveCheckMs,
+      retentionIntervalMs: settings.retention.checkIntervalMs,
+      producerExpiryMs,
+    })
+    const { life, term } = recovered
+    const head = { life, node: settings.node.id, term }
+    const stores = snapshotStores(store, life, settings.node.id as Parameters<typeof walPrefix>[1], crc32c)
+    const snapshotter = new Snapshotter({
+      store,
+      stores,
+      next: { metadata: recovered.nextSequence.metadataSnapshot, groups: recovered.nextSequence.dataSnapshot },
+      head,
+      clock,
+      log,
+      keep: settings.snapshot.keep,
+      capture: () => captureOf({ broker, groups, offsets, logs }),
+      settle: () => logs.flush(),
+    })
+    const heartbeat = new Heartbeat({ store, life, node: settings.node.id, intervalMs: settings.stream.heartbeatMs, clock, log })
+    const sweeper = this.#sweeperOf(store, { recovered, broker, archiver, snapshotter, logs })
+    const front = this.#frontOf(broker, groups)
+    return { recovered, logs, broker, groups, offsets, archiver, snapshotter, heartbeat, sweeper, front }
+  }
+
+  #sweeperOf(
+    store: StoreStack['store'],
+    parts: Pick<Parts, 'recovered' | 'broker' | 'archiver' | 'snapshotter' | 'logs'>,
+  ): Sweeper {
+    const { recovered, broker, archiver, snapshotter, logs } = parts
+    const prefixes = {
+      data: walPrefix(recovered.life, this.#settings.node.id as Parameters<typeof walPrefix>[1]),
+      metadata: metadataWalPrefix(recovered.life),
+    }
+    return new Sweeper({
+      store,
+      log: this.#log,
+      graceMs: this.#settings.delete.graceMs,
+      ports: {
+        references: () => {
+          const keys = new Set<string>()
+          for (const partition of broker.partitions()) {
+            for (const segment of partition.state.segments) keys.add(segment.key)
+            for (const extent of partition.state.extents) keys.add(extent.objectKey)
+          }
+          return keys
+        },
+        settle: () => logs.prove(),
+        whileQuiet: (work) => archiver.whileQuiet(work),
+        coveredBelow: () => {
+          const { metadata, groups } = snapshotter.coveredBelow
+          return new Map([
+            [prefixes.data, groups],
+            [prefixes.metadata, metadata],
+          ])
+        },
+        oldLivesCovered: () => snapshotter.coveredBelow.groups > 0,
+      },
+    })
+  }
+
+  #frontOf(broker: StandaloneBroker, groups: GroupCoordinator): KafkaFront {
+    const { kafka, node } = this.#settings
+    const { clock, prng, log } = this.#world
+    return new KafkaFront({
+      broker,
+      groups,
+      clock,
+      prng,
+      log,
+      settings: {
+        host: kafka.listen.host,
+        port: kafka.listen.port,
+        rack: node.rack === '' ? null : node.rack,
+        autoCreateTopics: kafka.autoCreateTopics,
+        ...(kafka.advertised === undefined ? {} : { advertised: kafka.advertised }),
+      },
+      limits: limitsFor({
+        connectionsMax: kafka.connectionsMax,
+        requestBytesMax: kafka.requestBytesMax,
+        idleMs: kafka.connectionsIdleMs,
+        answerBytesPerConnectionMax: kafka.responseQueueBytesMax,
+      }),
+    })
+  }
+
+  #every(intervalMs: number, what: string, work: () => Promise<unknown>): void {
+    const arm = (): void => {
+      const cancel = this.#world.clock.after(intervalMs, () => {
+        this.#timers = this.#timers.filter((one) => one !== cancel)
+        work()
+          .catch((error: unknown) => {
+            if (!isOpError(error)) this.#fail(error)
+            else this.#log.warn(`the ${what} failed; it is tried again`, { code: error.code, detail: error.detail })
+          })
+          .finally(() => {
+            if (this.#closing === undefined) arm()
+          })
+      })
+      this.#timers.push(cancel)
+    }
+    arm()
+  }
+
+  /** The node cannot go on: nothing is acknowledged from here on. */
+  #fail(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    const reason = isOpError(error)
+      ? error
+      : new OpError('internal', { code: 'NODE_FAILED', detail: 'an internal error', cause: error })
+    this.#log.error('this node stops acknowledging', { error })
+    this.#parts?.logs.end(reason)
+    if (this.#parts !== undefined) this.#parts.broker.serving = false
+    this.#end?.reject(error)
+  }
+
+  async #close(): Promise<void> {
+    for (const cancel of this.#timers) cancel()
+    this.#phase = 'stopping'
+    const parts = assertDefined(this.#parts, 'a node is closed after it was started')
+    const failed = this.#failure !== undefined
+    parts.broker.stop()
+    await parts.front.close()
+    await parts.groups.close()
+    await parts.archiver.close()
+    const abandon = sleep(this.#world.clock, uploadsMsMax)
+    const fenced = isOpError(this.#failure, 'fenced')
+    if (!failed) await Promise.race([parts.snapshotter.run().catch(() => undefined), abandon])
+    await parts.logs.close(fenced ? Promise.resolve() : abandon)
+    if (!fenced && parts.logs.allStreamed) await Promise.race([parts.heartbeat.close(), abandon])
+    await this.#wal?.close().catch(() => undefined)
+    await this.#stack?.store.close()
+    await this.#http.close()
+    if (!failed) this.#end?.resolve()
+  }
+}
