@@ -101,7 +101,8 @@ async function live(world: World, life: Life, seed: number): Promise<void> {
     void wal.durable().then(() => {
       acknowledged = Math.max(acknowledged, covered)
     })
-    for (let at = 0; at < (burst.awaited ? 60 : 1) && acknowledged < covered && !crash.happened; at += 1) await turn()
+    const isSettled = (): boolean => acknowledged >= covered || crash.happened
+    for (let at = 0; at < (burst.awaited ? 60 : 1) && !isSettled(); at += 1) await turn()
   }
   if (life.end === 'close') {
     await wal.close()
