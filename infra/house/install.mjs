@@ -48,7 +48,7 @@ export function ensureInstalled() {
   const reason = whyInstall(root)
   if (reason === undefined) return
   process.stderr.write(`chronik: ${reason}; running npm ci\n`)
-  run('npm', ['ci', '--no-audit', '--no-fund'], 'npm ci failed; its output above says why')
+  run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund'], 'npm ci failed; its output above says why')
 }
 
 /**

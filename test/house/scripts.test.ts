@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { exitCodes } from '../../src/cli/exit-codes.ts'
 import { whyInstall } from '../../infra/house/install.mjs'
 import { root, typescriptFiles } from './planted-tree.ts'
 
@@ -113,4 +114,19 @@ test('without a build the launcher names the remedy', async () => {
   rmSync(dir, { recursive: true, force: true })
   expect(exitCode).toBe(2)
   expect(stderr).toContain('npm run build')
+})
+
+test('docs/dependencies.md names every package, and no other', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, object>
+  const document = readFileSync(join(root, 'docs/dependencies.md'), 'utf8')
+  const named = [...document.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) =>
+    [...cell!.matchAll(/`([^`]+)`/g)].map(([, name]) => name!),
+  )
+  expect(named.toSorted()).toEqual([...Object.keys(dependencies!), ...Object.keys(devDependencies!)].toSorted())
+})
+
+test('exit codes are the same in the README and in the code', () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8')
+  const told = [...readme.matchAll(/^\| (\d) \|/gm)].map(([, code]) => Number(code))
+  expect(told).toEqual(Object.values(exitCodes))
 })

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { AssertionFailed, assert, assertDefined, assertNever } from '../../../../src/base/assert.ts'
 import { type Clock, sleep } from '../../../../src/base/clock.ts'
+import { isoTime } from '../../../../src/base/iso-time.ts'
 import { silentLog } from '../../../../src/base/log.ts'
 import { OpError, isOpError } from '../../../../src/base/op-error.ts'
 import { fail, succeed } from '../../../../src/base/outcome.ts'
@@ -94,4 +95,8 @@ test('sleep resolves when its clock says so', async () => {
 test('the silent log says nothing, however it is narrowed', () => {
   silentLog.with({ a: 1 }).error('nobody hears')
   expect(silentLog.with({})).toBe(silentLog)
+})
+
+test('a time somebody told is written in UTC', () => {
+  expect(isoTime(1_767_225_600_000)).toBe('2026-01-01T00:00:00.000Z')
 })
