@@ -8,10 +8,11 @@ import { ProcessLock, Signs } from '../../../tiers/object-store/local-lock.ts'
 const [dir = '', role = '', id = ''] = process.argv.slice(2)
 
 const tell = (line: string): void => void process.stdout.write(`${line}\n`)
-const never = new Promise<never>(() => {
-  // An open timer keeps the process alive.
-  setInterval(() => undefined, 60_000)
-})
+const never = (): Promise<never> =>
+  new Promise(() => {
+    // An open timer keeps the process alive.
+    setInterval(() => undefined, 60_000)
+  })
 
 /** Every byte tells the number: a mixture would show. */
 const bodyOf = (n: number): Uint8Array[] => Array.from({ length: 16 }, () => Buffer.alloc(64 * 1024, n % 251))
@@ -36,10 +37,13 @@ async function raise(): Promise<void> {
 
 async function create(): Promise<void> {
   const store = await openLocalStore({ dir })
+  tell('ready')
+  await new Promise((resolve) => process.stdin.once('data', resolve))
   for (let n = 0; n < 150; n += 1) {
     if ((await store.putIfAbsent(`race/${n}`, [Buffer.from(id)])).kind === 'created') tell(String(n))
   }
   await store.close()
+  process.exit(0)
 }
 
 async function upload(): Promise<void> {
@@ -59,7 +63,7 @@ async function hold(): Promise<void> {
   const lock = new ProcessLock(await Signs.open(join(dir, '.chronik', 'lock'), systemIdSource))
   await lock.run(() => {
     tell('held')
-    return never
+    return never()
   })
 }
 

@@ -13,7 +13,7 @@ import { openLocalStore } from '../../../tiers/object-store/local.ts'
 const bundleFolder = resolve('node_modules/.cache', `chronik-local-child-${process.pid}`)
 const bundle = join(bundleFolder, 'child.mjs')
 const children = new Set<ChildProcess>()
-let dir = ''
+const at = { dir: '' }
 
 beforeAll(async () => {
   mkdirSync(bundleFolder, { recursive: true })
@@ -24,12 +24,12 @@ afterAll(() => {
   rmSync(bundleFolder, { recursive: true })
 })
 beforeEach(() => {
-  dir = mkdtempSync(join(tmpdir(), 'chronik-local-'))
+  at.dir = mkdtempSync(join(tmpdir(), 'chronik-local-'))
 })
 afterEach(() => {
   for (const child of children) child.kill('SIGKILL')
   children.clear()
-  rmSync(dir, { recursive: true, force: true })
+  rmSync(at.dir, { recursive: true, force: true })
 })
 
 interface Child {
@@ -43,7 +43,7 @@ interface Child {
 }
 
 function start(role: string, id = ''): Child {
-  const child = spawn(process.execPath, [bundle, dir, role, id], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [bundle, at.dir, role, id], { stdio: ['pipe', 'pipe', 'inherit'] })
   children.add(child)
   const lines: string[] = []
   let rest = ''
@@ -80,10 +80,10 @@ test('a process killed in the middle of writes leaves whole objects, and every o
     await child.said(3 + round)
     await pause(round * 3)
     await child.kill9()
-    const leftOver = readdirSync(join(dir, '.chronik', 'tmp'), { recursive: true }).length
-    const store = await openLocalStore({ dir })
+    const leftOver = readdirSync(join(at.dir, '.chronik', 'tmp'), { recursive: true }).length
+    const store = await openLocalStore(at)
     sweptFiles += leftOver
-    expect(readdirSync(join(dir, '.chronik', 'tmp')).length).toBe(1)
+    expect(readdirSync(join(at.dir, '.chronik', 'tmp')).length).toBe(1)
     const present = new Set<string>()
     for await (const { key, sizeBytes } of store.list('')) {
       const bytes = await store.get(key)
@@ -99,26 +99,28 @@ test('a process killed in the middle of writes leaves whole objects, and every o
 
 test('of two processes that create the same 150 objects each is created by exactly one', async () => {
   const [a, b] = [start('create', 'a'), start('create', 'b')]
+  await Promise.all([a.said(1), b.said(1)])
+  for (const { process: child } of [a, b]) child.stdin?.write('go\n')
   expect(await Promise.all([a.ended, b.ended])).toEqual([0, 0])
-  const created = [...a.lines, ...b.lines].map(Number).sort((x, y) => x - y)
+  const created = [...a.lines.slice(1), ...b.lines.slice(1)].map(Number).sort((x, y) => x - y)
   expect(created).toEqual(Array.from({ length: 150 }, (_, n) => n))
-  const store = await openLocalStore({ dir })
-  for (const n of a.lines) expect(Buffer.from(await store.get(`race/${n}`)).toString()).toBe('a')
+  const store = await openLocalStore(at)
+  for (const n of a.lines.slice(1)) expect(Buffer.from(await store.get(`race/${n}`)).toString()).toBe('a')
   await store.close()
 })
 
 test('three processes raise one counter and lose no step', async () => {
-  const store = await openLocalStore({ dir })
+  const store = await openLocalStore(at)
   await store.put('counter', [Buffer.from('0')])
   const raisers = [start('raise'), start('raise'), start('raise')]
   expect(await Promise.all(raisers.map(({ ended }) => ended))).toEqual([0, 0, 0])
   expect(Buffer.from(await store.get('counter')).toString()).toBe('120')
-  expect(readdirSync(join(dir, '.chronik', 'lock'))).toEqual([])
+  expect(readdirSync(join(at.dir, '.chronik', 'lock'))).toEqual([])
   await store.close()
 })
 
 test('a lock dies with its holder, and is not taken from one that only stands still', async () => {
-  const store = await openLocalStore({ dir })
+  const store = await openLocalStore(at)
   const holder = start('hold')
   await holder.said(1)
   holder.process.kill('SIGSTOP')
@@ -137,7 +139,7 @@ test('a lock dies with its holder, and is not taken from one that only stands st
 test('a store that opens does not sweep what a living process is writing', async () => {
   const writer = start('upload')
   await writer.said(1)
-  const store = await openLocalStore({ dir })
+  const store = await openLocalStore(at)
   await expect(store.head('upload')).rejects.toMatchObject({ kind: 'missing' })
   writer.process.stdin?.write('go\n')
   expect(await writer.ended).toBe(0)
@@ -147,7 +149,7 @@ test('a store that opens does not sweep what a living process is writing', async
 })
 
 test('a folder whose path is too long for a socket still locks', async () => {
-  const deep = join(dir, 'deep'.repeat(20), 'deeper'.repeat(20))
+  const deep = join(at.dir, 'deep'.repeat(20), 'deeper'.repeat(20))
   const store = await openLocalStore({ dir: deep })
   const other = await openLocalStore({ dir: deep })
   const { etag } = await store.put('a', [Buffer.from('1')])
@@ -160,24 +162,24 @@ test('a folder whose path is too long for a socket still locks', async () => {
 })
 
 test('a key may be a folder of another here, and what others put into the folder is not listed', async () => {
-  const store = await openLocalStore({ dir })
+  const store = await openLocalStore(at)
   await store.put('a', [Buffer.from('object')])
   await store.put('a/b', [Buffer.from('below')])
   await store.put('a.txt', [Buffer.from('dotted')])
   await store.put('a.txt/b', [Buffer.from('below a dot')])
   const keys: string[] = []
-  mkdirSync(join(dir, 'foreign.folder'))
+  mkdirSync(join(at.dir, 'foreign.folder'))
   for await (const { key } of store.list('')) keys.push(key)
   expect(keys).toEqual(['a', 'a.txt', 'a.txt/b', 'a/b'])
-  expect(readdirSync(dir).sort()).toEqual(['.chronik', 'a', 'a%2Etxt', 'a.object', 'a.txt', 'foreign.folder'])
+  expect(readdirSync(at.dir).sort()).toEqual(['.chronik', 'a', 'a%2Etxt', 'a.object', 'a.txt', 'foreign.folder'])
   await store.close()
   await expect(store.get('a')).rejects.toMatchObject({ kind: 'closed' })
 })
 
 test('a folder removed behind the store’s back is made again', async () => {
-  const store = await openLocalStore({ dir })
+  const store = await openLocalStore(at)
   await store.put('x/y/1', [])
-  rmSync(join(dir, 'x'), { recursive: true })
+  rmSync(join(at.dir, 'x'), { recursive: true })
   expect((await store.putIfAbsent('x/y/2', [])).kind).toBe('created')
   expect((await store.head('x/y/2')).sizeBytes).toBe(0)
   await store.close()
