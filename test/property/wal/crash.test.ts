@@ -122,7 +122,7 @@ describe('after a crash', () => {
         for (const [at, life] of story.entries()) await live(world, life, seed + at)
         await live(world, { bursts: [], crashAfter: 0, share: 0, end: 'close', releases: false }, seed)
       }),
-      { numRuns: Number(process.env['WAL_RUNS'] ?? 150) },
+      { numRuns: Number(process.env['WAL_RUNS'] ?? 60) },
     )
   })
 })

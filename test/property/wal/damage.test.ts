@@ -79,7 +79,7 @@ describe('damage to what had been synced', () => {
         else expect(opened.entries).toHaveLength(entries.length)
         expect(entries.length - opened.entries.length).toBeLessThanOrEqual(3)
       }),
-      { numRuns: Number(process.env['WAL_RUNS'] ?? 300) },
+      { numRuns: Number(process.env['WAL_RUNS'] ?? 120) },
     )
   })
 
@@ -118,7 +118,7 @@ describe('damage to what had been synced', () => {
         expect(opened.report.tornAt).toBeUndefined()
         expect(opened.report.corruptions).not.toEqual([])
       }),
-      { numRuns: Number(process.env['WAL_RUNS'] ?? 200) },
+      { numRuns: Number(process.env['WAL_RUNS'] ?? 80) },
     )
   })
 

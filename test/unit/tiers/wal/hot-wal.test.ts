@@ -188,4 +188,82 @@ describe('the hot WAL', () => {
     expect(report.corruptions).toMatchObject([{ reason: 'batch checksum', entry: { group: 1, term: 3, index: 1 } }])
     await again.close()
   })
+
+  it('gathers all that arrives during a slow fsync into the next commit', async () => {
+    const disk = new MemoryDisk()
+    const { wal } = await openTestWal(disk)
+    await until(() => wal.counters.filesPrepared === 1)
+    let release: (() => void) | undefined
+    disk.fault = (call, name) => {
+      if (call !== 'sync' || name !== 'wal-0000000000000001.log') return undefined
+      return new Promise((resolve) => {
+        release = () => {
+          resolve(undefined)
+        }
+      })
+    }
+    wal.append(entryOf(1, 10))
+    const first = wal.durable()
+    await until(() => release !== undefined)
+    for (let index = 2; index <= 101; index += 1) {
+      wal.append(entryOf(index, 10))
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    const second = wal.durable()
+    expect(wal.counters).toMatchObject({ commits: 0, queuedFrames: 101 })
+    disk.fault = () => undefined
+    release?.()
+    await first
+    await second
+    expect(wal.counters).toMatchObject({ commits: 2, frames: 101 })
+    await wal.close()
+  })
+
+  it('never brings back frames of a recycled file', async () => {
+    const disk = new MemoryDisk()
+    const { wal } = await openTestWal(disk, { budgetBytes: 4 * smallFileBytes })
+    for (let index = 1; index <= 40; index += 1) {
+      wal.append(entryOf(index, 10_000))
+      await wal.durable()
+      wal.release(wal.usage().newestFile)
+      for (let at = 0; at < 20; at += 1) await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(wal.counters.filesRecycled).toBeGreaterThan(3)
+    const { oldestFile } = wal.usage()
+    const after = disk.killed()
+    const { entries, report, wal: again } = await openTestWal(after)
+    expect(report).toMatchObject({ filesRead: 1, corruptions: [] })
+    expect(report.tornAt).toBeUndefined()
+    expect(again.usage().oldestFile).toBe(oldestFile)
+    const first = Number(entries[0]!.index)
+    expect(entries.map((entry) => Number(entry.index))).toEqual(Array.from({ length: 41 - first }, (_, at) => first + at))
+    await again.close()
+  })
+
+  it('dies when a file cannot be prepared for another reason than space', async () => {
+    const disk = new MemoryDisk()
+    disk.fault = (call) => {
+      if (call === 'writev') throw systemError('EIO')
+      return undefined
+    }
+    const { wal, fatal } = await openTestWal(disk)
+    await until(() => fatal.length === 1)
+    expect(() => wal.append(entryOf(1, 1))).toThrow('WAL_DEAD')
+    await wal.close()
+  })
+
+  it('closes while a full disk keeps what was queued waiting, and says that it was not written', async () => {
+    const disk = new MemoryDisk()
+    const { wal, fatal } = await openTestWal(disk, { clock: manualClock() })
+    wal.append(entryOf(1, 1))
+    disk.fault = (call) => {
+      if (call === 'writev') throw systemError('ENOSPC')
+      return undefined
+    }
+    const waiting = expect(wal.durable()).rejects.toMatchObject({ kind: 'closed', code: 'WAL_CLOSED' })
+    await new Promise((resolve) => setImmediate(resolve))
+    await wal.close()
+    await waiting
+    expect(fatal).toEqual([])
+  })
 })
