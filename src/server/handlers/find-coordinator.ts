@@ -1,4 +1,4 @@
-// Owns answering FindCoordinator. One node coordinates all groups so far, so it is this one.
+// Owns answering FindCoordinator. One node coordinates everything so far, so it is this one.
 
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import { CoordinatorType } from '../../protocol/generated/enums.ts'
@@ -39,12 +39,11 @@ const none = (key: string, errorCode: number, errorMessage = ''): Coordinator =>
   coordinator({ key, nodeId: -1, host: '', port: -1, errorCode, errorMessage })
 
 function find(ports: HandlerPorts, keyType: number, key: string): Coordinator {
-  if (keyType === CoordinatorType.TRANSACTION) {
-    // The one answer every client takes as final at once; "not available" would be retried for ever.
-    return none(key, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 'transactions are not served yet')
-  }
-  if (keyType !== CoordinatorType.GROUP)
+  // Transactions are refused one step later, by InitProducerId: every client reports that error clearly and at once, while an error
+  // here is retried or hidden by some.
+  if (keyType !== CoordinatorType.GROUP && keyType !== CoordinatorType.TRANSACTION) {
     return none(key, ErrorCode.INVALID_REQUEST, `coordinators of type ${keyType} are not served`)
+  }
   if (!ports.broker.serving) return none(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, 'the broker is starting or stopping')
   const { host, port } = ports.advertised()
   return coordinator({ key, nodeId: ports.broker.nodeId, host, port, errorMessage: '' })

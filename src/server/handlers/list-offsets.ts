@@ -119,7 +119,10 @@ function special({ request, call, partition, wanted }: Question, timestamp: numb
   }
 }
 
-function foundAt({ request, call, partition, wanted }: Question, found: OffsetAndTimestamp | undefined): ListOffsetsPartitionResponse {
+function foundAt(
+  { request, call, partition, wanted }: Question,
+  found: OffsetAndTimestamp | undefined,
+): ListOffsetsPartitionResponse {
   const { partitionIndex } = wanted
   if (found === undefined || found.offset >= endOf(partition, request)) return listOffsetsPartitionResponse({ partitionIndex })
   return listOffsetsPartitionResponse({

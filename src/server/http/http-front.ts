@@ -4,11 +4,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Log } from '../../base/log.ts'
+import { openProcessFigures, type ProcessFigures } from '../../base/node/process-figures.ts'
 import { OpError } from '../../base/op-error.ts'
 import type { BoundAddress } from '../listener/kafka-listener.ts'
 import type { MetricSource } from './metric-source.ts'
 import { Metrics } from './metrics.ts'
-import { type ProcessMetrics, processMetrics } from './process-metrics.ts'
+import { processMetrics } from './process-metrics.ts'
 
 export interface HttpFrontOptions {
   readonly host: string
@@ -37,7 +38,7 @@ export class HttpFront {
   readonly #options: HttpFrontOptions
   readonly #server: Server
   readonly #metrics: Metrics
-  #process: ProcessMetrics | undefined = undefined
+  #process: ProcessFigures | undefined = undefined
 
   constructor(options: HttpFrontOptions) {
     this.#options = options
@@ -65,8 +66,8 @@ export class HttpFront {
         this.#server.on('error', (error) => {
           log.warn('the HTTP listener reports an error', { error: error.message })
         })
-        this.#process = processMetrics()
-        this.#metrics.add(...this.#process.sources)
+        this.#process = openProcessFigures()
+        this.#metrics.add(...processMetrics(this.#process))
         const bound = this.#server.address() as AddressInfo
         log.info('serving metrics and health', { host: bound.address, port: bound.port })
         resolve({ host: bound.address, port: bound.port })
@@ -100,7 +101,8 @@ export class HttpFront {
 
   async #page(request: IncomingMessage): Promise<Page> {
     if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'only GET')
-    switch ((request.url ?? '/').split('?', 1)[0]) {
+    const path: string = (request.url ?? '/').split('?', 1)[0] ?? '/'
+    switch (path) {
       case '/metrics':
         return { status: 200, ...(await this.#metrics.scrape()) }
       case '/health/live':

@@ -200,7 +200,10 @@ export class KafkaListener {
         this.counters.connectionsClosedIdle += 1
         this.#options.log.debug('closed an idle connection', fields)
         break
-      default:
+      case 'client':
+      case 'broken':
+      case 'drained':
+      case 'server':
         this.#options.log.debug('connection closed', fields)
     }
     if (this.#connections.size === 0) this.#onEmpty?.()

@@ -63,7 +63,7 @@ describe('bytes that cannot be served', () => {
     const client = await running.client()
     client.socket.write(Buffer.concat([client.frame('Produce', 7, produceTo({ topic: 'slow' })), framed(header(999, 0))]))
     await until(() => partitions[0]!.held!.length === 1, 'the produce has begun')
-    partitions[0]!.held![0]!()
+    partitions[0]!.held[0]!()
     expect((await client.next())!.key).toBe(ApiKey.Produce)
     await client.whenClosed
   })
@@ -230,7 +230,7 @@ describe('a stop', () => {
     const stopped = running.front.close()
     expect((await consumer.next())!.key).toBe(ApiKey.Fetch)
     await idle.whenClosed
-    partitions[0]!.held![0]!()
+    partitions[0]!.held[0]!()
     expect((await producer.next())!.key).toBe(ApiKey.Produce)
     await stopped
     await expect(running.client()).rejects.toThrow()

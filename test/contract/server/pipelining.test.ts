@@ -29,7 +29,7 @@ describe('the requests of one connection', () => {
     client.send('Produce', 7, produceTo({ topic: 'fast' }))
     client.send('ApiVersions', 3, versions)
     await until(() => running.broker.topicByName('fast')!.partitions[0]!.highWatermark === 1, 'the second is appended meanwhile')
-    partitions[0]!.held![0]!()
+    partitions[0]!.held[0]!()
     const answers = [await client.next(), await client.next(), await client.next()]
     expect(answers.map((answer) => answer!.correlationId)).toEqual([1, 2, 3])
   })

@@ -50,7 +50,7 @@ describe('Produce', () => {
     })
     client.send('Produce', 9, request)
     await until(() => one.partitions[1]!.held!.length === 1, 'the append has begun')
-    one.partitions[1]!.held![0]!()
+    one.partitions[1]!.held[0]!()
     const { responses } = (await client.next())!.message as Awaited<ReturnType<typeof client.ask<'Produce'>>>
     expect(responses.map(({ name, partitionResponses }) => [name, partitionResponses.map(({ errorCode }) => errorCode)])).toEqual(
       [
