@@ -45,7 +45,7 @@ export type VerifyBucket = (store: ObjectStore, onProgress: (done: number, total
 export type DumpForm = 'wal' | 'segment' | 'object'
 
 /** What is in one file or object, entry by entry. Throws OpError `corrupt` where it cannot go on; what came before stands. */
-export type Dump = (form: DumpForm, bytes: Uint8Array) => Iterable<Line>
+export type Dump = (form: DumpForm, bytes: Uint8Array) => Iterable<Line> | AsyncIterable<Line>
 
 /** Every engine loads when it is first used. An absent one has no command. */
 export interface Engines {

@@ -130,3 +130,14 @@ test('exit codes are the same in the README and in the code', () => {
   const told = [...readme.matchAll(/^\| (\d) \|/gm)].map(([, code]) => Number(code))
   expect(told).toEqual(Object.values(exitCodes))
 })
+
+test('git keeps every source file: nothing that the build needs is ignored', async () => {
+  const files = typescriptFiles(root, ['src', 'tiers', 'recovery', 'localstack', 'test'])
+  const ignored = await new Promise<string>((resolve) => {
+    const git = execFile('git', ['check-ignore', '--stdin'], { cwd: root }, (_, stdout) => {
+      resolve(stdout)
+    })
+    git.stdin?.end(files.join('\n'))
+  })
+  expect(ignored).toBe('')
+})

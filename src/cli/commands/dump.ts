@@ -18,8 +18,8 @@ const forms: ReadonlyArray<readonly [DumpForm, string]> = [
   ['object', 'a WAL object of the bucket'],
 ]
 
-function write(world: World, lines: ReturnType<Dump>, asJson: boolean): number {
-  for (const { text, json } of lines) world.console.out(asJson ? `${JSON.stringify(json)}\n` : `${text}\n`)
+async function write(world: World, lines: ReturnType<Dump>, asJson: boolean): Promise<number> {
+  for await (const { text, json } of lines) world.console.out(asJson ? `${JSON.stringify(json)}\n` : `${text}\n`)
   return exitCodes.done
 }
 
@@ -33,7 +33,7 @@ export function registerDump(dump: NonNullable<Engines['dump']>, open: Engines['
       command.action(async ({ file, key, json }: DumpOptions, self: Command) => {
         const engine = await dump()
         if (file !== undefined && key === undefined)
-          return finish(write(world, engine(form, await readInput(world, file, what)), json === true))
+          return finish(await write(world, engine(form, await readInput(world, file, what)), json === true))
         if (key !== undefined && open !== undefined && file === undefined) {
           const fromBucket = withStore(open, world, self, async (store) =>
             write(world, engine(form, await store.get(key)), json === true),
