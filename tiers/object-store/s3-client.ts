@@ -1,7 +1,7 @@
 // Owns how the SDK's client is set up: connections, time-outs, signing, no retries of its own. Does not make requests.
 
 import type * as Sdk from '@aws-sdk/client-s3'
-import type { S3StoreOptions } from './s3.ts'
+import type { S3StoreOptions } from './s3-options.ts'
 
 /** A bucket that does not accept a connection in 3 s will not; an answer may take long under throttling or for a large part. */
 const timeoutsUsual = { connectTimeoutMs: 3_000, answerTimeoutMs: 30_000, idleTimeoutMs: 15_000 }
