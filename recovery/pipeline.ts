@@ -7,6 +7,7 @@
 
 import { assertDefined } from '../src/base/assert.ts'
 import { sleep } from '../src/base/clock.ts'
+import { isoTime } from '../src/base/iso-time.ts'
 import { OpError } from '../src/base/op-error.ts'
 import { freshUuidText } from '../src/base/uuid-text.ts'
 import { ClusterState } from '../src/broker/core/index.ts'
@@ -107,7 +108,7 @@ async function byMode(world: RecoveryWorld, phases: Phases, survey: Survey): Pro
   if (identity.life < source.life) {
     throw new OpError('fenced', {
       code: 'LIFE_OVER',
-      detail: `this disk belongs to life ${identity.life}; the cluster lives life ${source.life} since ${new Date(source.openedAtMs).toISOString()}. Move the WAL folder away to join it from the bucket`,
+      detail: `this disk belongs to life ${identity.life}; the cluster lives life ${source.life} since ${isoTime(source.openedAtMs)}. Move the WAL folder away to join it from the bucket`,
     })
   }
   // We claimed a life and stopped before it served: nothing was acknowledged in it, so the disk holds nothing of worth.
@@ -272,7 +273,7 @@ async function recoveryPoint(world: RecoveryWorld, objects: readonly WriterObjec
   if (last === undefined) return 'nothing was streamed since the last snapshot; topics with bucket durability lost nothing'
   const { lastModifiedMs } = await world.store.head(last.key)
   return (
-    `the last object of the old life was stored at ${new Date(lastModifiedMs).toISOString()} (the store's clock): topics with quorum durability may lack ` +
+    `the last object of the old life was stored at ${isoTime(lastModifiedMs)} (the store's clock): topics with quorum durability may lack ` +
     `what was acknowledged after it was sealed, at most one stream interval before the end; topics with bucket durability lost nothing`
   )
 }

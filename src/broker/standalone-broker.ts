@@ -19,7 +19,7 @@ import {
   encodeCommand,
   type TopicRecord,
 } from './core/cluster-state.ts'
-import { failureOf, kafkaFailure } from './core/failures.ts'
+import { failureOf, kafkaFailure } from './failures.ts'
 import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
 import { checkTopicConfigs, checkTopicName, resolveTopicSettings } from './core/topic-settings.ts'

@@ -4,7 +4,7 @@
 // A coordinator section: offset u64 up to which the partition's log is taken in, then the coordinator's own snapshot.
 
 import { OpError } from '../base/op-error.ts'
-import { BrokerOffsetsLog, offsetsTopic, type StandaloneBroker } from '../broker/index.ts'
+import { type BrokerOffsetsLog, offsetsTopic, type StandaloneBroker } from '../broker/index.ts'
 import type { GroupCoordinator } from '../groups/index.ts'
 import { logIndex, metadataGroup } from '../model/ids.ts'
 import type { Capture, Recovered, SetBackOffset } from '../../recovery/index.ts'

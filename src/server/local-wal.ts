@@ -5,7 +5,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import type { IdSource } from '../base/prng.ts'
 import { batchHeaderBytes } from '../protocol/index.ts'
 import type { LocalEntry, LocalWal } from '../../recovery/index.ts'
-import { HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
+import { type HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
 import type { NodeSettings } from './node-settings.ts'
 
 export interface OpenedLocalWal extends LocalWal {

@@ -7,7 +7,7 @@ import type { Sweeper } from '../../tiers/upkeep/index.ts'
 import { type HotWal, syncMsBounds } from '../../tiers/wal/index.ts'
 import { type MetricSource, plainMetric } from './http/metric-source.ts'
 import type { JoinedLogs } from './joined-logs.ts'
-import type { StoreStack } from './wiring.ts'
+import type { StoreStack } from './store-stack.ts'
 
 interface MeteredParts {
   readonly stack: StoreStack

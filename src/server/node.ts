@@ -11,25 +11,21 @@ import type { Log } from '../base/log.ts'
 import type { BatchCompression } from '../base/node/compression.ts'
 import { isOpError, OpError } from '../base/op-error.ts'
 import type { IdSource, Prng } from '../base/prng.ts'
-import { Archiver, BrokerOffsetsLog, offsetsTopic, StandaloneBroker } from '../broker/index.ts'
-import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
-import { topicId } from '../model/ids.ts'
-import { Heartbeat, recover, type Recovered, reportLines, Snapshotter, snapshotStores } from '../../recovery/index.ts'
+import type { StandaloneBroker } from '../broker/index.ts'
+import type { GroupCoordinator } from '../groups/index.ts'
+import { nodeId } from '../model/ids.ts'
+import { recover, type Recovered, reportLines } from '../../recovery/index.ts'
 import { probeConditionalWrites } from '../../tiers/object-store/index.ts'
-import { SegmentWriter } from '../../tiers/segment/index.ts'
-import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
-import { Sweeper } from '../../tiers/upkeep/index.ts'
 import { HttpFront } from './http/http-front.ts'
 import { KafkaFront } from './front/kafka-front.ts'
 import { limitsFor } from './limits.ts'
 import type { BoundAddress } from './listener/kafka-listener.ts'
 import { openLocalWal } from './local-wal.ts'
-import { brokerConfigsOf } from './broker-configs.ts'
-import { joinLogs, type JoinedLogs } from './joined-logs.ts'
-import { captureOf, restoreGroups } from './group-state.ts'
+import { restoreGroups } from './group-state.ts'
 import { nodeMetrics } from './node-metrics.ts'
+import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
-import type { StoreStack } from './wiring.ts'
+import type { StoreStack } from './store-stack.ts'
 
 export interface NodeWorld {
   readonly log: Log
@@ -56,10 +52,6 @@ export interface RunningNode {
 const uploadsMsMax = 6_000
 /** Garbage is looked for this often; each look lists the bucket. */
 const sweepIntervalMs = 600_000
-const archiveCheckMs = 1_000
-/** Kafka's producer.id.expiration.ms. */
-const producerExpiryMs = 86_400_000
-const offsetsExpiryCheckMs = 600_000
 
 export async function runNode(settings: NodeSettings, world: NodeWorld): Promise<RunningNode> {
   const node = new StandaloneNode(settings, world)
@@ -72,16 +64,7 @@ export async function runNode(settings: NodeSettings, world: NodeWorld): Promise
   return node
 }
 
-interface Parts {
-  readonly recovered: Recovered
-  readonly logs: JoinedLogs
-  readonly broker: StandaloneBroker
-  readonly groups: GroupCoordinator
-  readonly offsets: BrokerOffsetsLog
-  readonly archiver: Archiver
-  readonly snapshotter: Snapshotter
-  readonly heartbeat: Heartbeat
-  readonly sweeper: Sweeper
+interface Parts extends NodeParts {
   readonly front: KafkaFront
 }
 
@@ -169,7 +152,7 @@ class StandaloneNode implements RunningNode {
 
   #notReady(): string | undefined {
     if (this.#failure !== undefined)
-      return `ended: ${this.#failure instanceof Error ? this.#failure.message : String(this.#failure)}`
+      return `ended: ${this.#failure instanceof Error ? this.#failure.message : 'the log names the reason'}`
     return this.#phase === '' ? undefined : this.#phase
   }
 
@@ -196,7 +179,7 @@ class StandaloneNode implements RunningNode {
         this.#wal = local.wal
         return local
       },
-      node: this.#settings.node.id as Parameters<typeof walPrefix>[1],
+      node: nodeId(this.#settings.node.id),
       nodeName: this.#world.nodeName,
       clock,
       crc32c,
@@ -214,135 +197,21 @@ class StandaloneNode implements RunningNode {
   }
 
   #join(stack: StoreStack, recovered: Recovered, compression: BatchCompression): Parts {
-    const settings = this.#settings
-    const { clock, crc32c, idSource, log } = this.#world
-    const { store } = stack
-    const fail = (error: unknown): void => {
-      this.#fail(error)
-    }
-    const logs = joinLogs(settings, { store, recovered, clock, crc32c, log, onEnded: fail })
-    const partitionCount = recovered.cluster.topic(offsetsTopic)?.groups.length ?? settings.groups.offsetsPartitions
-    const offsets = new BrokerOffsetsLog({
-      broker: () => broker,
-      partitionCount,
+    const { clock, crc32c, idSource, log, topicDefaults } = this.#world
+    const parts = joinParts(this.#settings, {
+      store: stack.store,
+      recovered,
       clock,
       crc32c,
+      idSource,
+      log,
       decompress: compression.decompress,
-    })
-    const broker: StandaloneBroker = new StandaloneBroker(
-      {
-        nodeId: settings.node.id as StandaloneBroker['nodeId'],
-        clusterId: recovered.clusterId,
-        numPartitions: settings.kafka.numPartitions,
-        offsetsPartitions: partitionCount,
-        hotBytes: settings.cache.hotBytes,
-        topicDefaults: this.#world.topicDefaults,
-        brokerConfigs: brokerConfigsOf(settings, this.#world.topicDefaults),
-      },
-      {
-        world: logs.brokerWorld({ idSource, decompress: compression.decompress }),
-        events: {
-          onForgotten: ({ segments, extents }) => {
-            for (const segment of segments) logs.archive.forget(segment.key)
-            for (const extent of extents) logs.archive.forget(extent.objectKey)
-          },
-          onTopicCreated: () => undefined,
-          onTopicDeleted: (topic) => {
-            groups.onTopicDeleted(topic.name, topic.id).catch((error: unknown) => {
-              log.warn('committed offsets of a deleted topic could not be removed; they expire', { topic: topic.name, error })
-            })
-          },
-        },
-        start: recovered,
-      },
-    )
-    logs.attach(broker)
-    const groups = new GroupCoordinator({
-      clock,
-      ids: idSource,
-      log,
-      crc32c,
-      offsetsLog: offsets,
-      topics: {
-        topicIdOf: (name) => broker.topicByName(name)?.id,
-        nameOf: (id) => broker.topicById(topicId(id))?.name,
-        partitionExists: (name, partition) => broker.topicByName(name)?.partitions[partition] !== undefined,
-      },
-      settings: {
-        ...standardGroupSettings,
-        sessionTimeoutMsMin: settings.groups.sessionTimeoutMinMs,
-        sessionTimeoutMsMax: settings.groups.sessionTimeoutMaxMs,
-        groupSizeMax: settings.groups.maxSize,
-        initialRebalanceDelayMs: settings.groups.initialRebalanceDelayMs,
-        offsetsRetentionMs: settings.offsets.retentionMs,
-        offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
+      topicDefaults,
+      onFailed: (error) => {
+        this.#fail(error)
       },
     })
-    const archiver = new Archiver({
-      clock,
-      log,
-      writer: new SegmentWriter({ store, crc32c, partBytes: settings.segment.uploadPartBytes }),
-      partitions: () => broker.partitions(),
-      segmentBytesMax: settings.segment.bytesMax,
-      unarchivedMsMax: settings.segment.ageMsMax,
-      checkIntervalMs: archiveCheckMs,
-      retentionIntervalMs: settings.retention.checkIntervalMs,
-      producerExpiryMs,
-    })
-    const { life, term } = recovered
-    const head = { life, node: settings.node.id, term }
-    const stores = snapshotStores(store, life, settings.node.id as Parameters<typeof walPrefix>[1], crc32c)
-    const snapshotter = new Snapshotter({
-      store,
-      stores,
-      next: { metadata: recovered.nextSequence.metadataSnapshot, groups: recovered.nextSequence.dataSnapshot },
-      head,
-      clock,
-      log,
-      keep: settings.snapshot.keep,
-      capture: () => captureOf({ broker, groups, offsets, logs }),
-      settle: () => logs.flush(),
-    })
-    const heartbeat = new Heartbeat({ store, life, node: settings.node.id, intervalMs: settings.stream.heartbeatMs, clock, log })
-    const sweeper = this.#sweeperOf(store, { recovered, broker, archiver, snapshotter, logs })
-    const front = this.#frontOf(broker, groups)
-    return { recovered, logs, broker, groups, offsets, archiver, snapshotter, heartbeat, sweeper, front }
-  }
-
-  #sweeperOf(
-    store: StoreStack['store'],
-    parts: Pick<Parts, 'recovered' | 'broker' | 'archiver' | 'snapshotter' | 'logs'>,
-  ): Sweeper {
-    const { recovered, broker, archiver, snapshotter, logs } = parts
-    const prefixes = {
-      data: walPrefix(recovered.life, this.#settings.node.id as Parameters<typeof walPrefix>[1]),
-      metadata: metadataWalPrefix(recovered.life),
-    }
-    return new Sweeper({
-      store,
-      log: this.#log,
-      graceMs: this.#settings.delete.graceMs,
-      ports: {
-        references: () => {
-          const keys = new Set<string>()
-          for (const partition of broker.partitions()) {
-            for (const segment of partition.state.segments) keys.add(segment.key)
-            for (const extent of partition.state.extents) keys.add(extent.objectKey)
-          }
-          return keys
-        },
-        settle: () => logs.prove(),
-        whileQuiet: (work) => archiver.whileQuiet(work),
-        coveredBelow: () => {
-          const { metadata, groups } = snapshotter.coveredBelow
-          return new Map([
-            [prefixes.data, groups],
-            [prefixes.metadata, metadata],
-          ])
-        },
-        oldLivesCovered: () => snapshotter.coveredBelow.groups > 0,
-      },
-    })
+    return { ...parts, front: this.#frontOf(parts.broker, parts.groups) }
   }
 
   #frontOf(broker: StandaloneBroker, groups: GroupCoordinator): KafkaFront {

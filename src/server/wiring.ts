@@ -9,27 +9,11 @@ import { systemClock } from '../base/node/system-clock.ts'
 import { systemIdSource, systemPrng } from '../base/node/system-id-source.ts'
 import { OpError } from '../base/op-error.ts'
 import { checkTopicConfigs } from '../broker/core/index.ts'
-import {
-  type BoundedStore,
-  boundedStore,
-  boundsLocal,
-  boundsUsual,
-  type MeteredStore,
-  meteredStore,
-  Retrier,
-  retryingStore,
-} from '../../tiers/object-store/index.ts'
+import { boundedStore, boundsLocal, boundsUsual, meteredStore, Retrier, retryingStore } from '../../tiers/object-store/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { runNode, type RunningNode } from './node.ts'
-
-export interface StoreStack {
-  /** Bounded, retried, metered: what everything uses. */
-  readonly store: ObjectStore
-  readonly metered: MeteredStore
-  readonly bounded: BoundedStore
-  retries: number
-}
+import type { StoreStack } from './store-stack.ts'
 
 async function openBackend(settings: NodeSettings, partRetrier: Retrier): Promise<ObjectStore> {
   const { s3 } = settings

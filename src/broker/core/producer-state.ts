@@ -2,7 +2,7 @@
 // a gap is refused (KIP-98; the last five batches as Kafka keeps them). Not transactions.
 
 import { assert } from '../../base/assert.ts'
-import { ByteReader, type ByteWriter } from '../../protocol/index.ts'
+import type { ByteReader, ByteWriter } from '../../protocol/index.ts'
 
 /** As many as Kafka remembers: a producer has at most five requests in flight. */
 const batchesKept = 5

@@ -24,7 +24,7 @@ export function planRetention(
   const archivedEnd = state.archivedEndOffset
   const pieces: Piece[] = [
     ...state.segments.map((one) => ({
-      endOffset: one.endOffset as number,
+      endOffset: one.endOffset,
       bytes: one.dataBytes,
       maxTimestampMs: one.maxTimestampMs,
       isSegment: true,
@@ -32,7 +32,7 @@ export function planRetention(
     ...state.extents
       .filter((one) => one.endOffset > archivedEnd && one.endOffset <= at.endOffset)
       .map((one) => ({
-        endOffset: one.endOffset as number,
+        endOffset: one.endOffset,
         bytes: one.length,
         maxTimestampMs: one.maxTimestampMs,
         isSegment: false,

@@ -20,7 +20,7 @@ import type { AppendRequest, AppendResult, OffsetAndTimestamp, PartitionView, Re
 import { type Admission, admit } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
 import { encodeControl } from '../core/control.ts'
-import { failureOf } from '../core/failures.ts'
+import { failureOf } from '../failures.ts'
 import type { Forgotten, PartitionState } from '../core/partition-state.ts'
 import { TailIndex } from '../core/tail-index.ts'
 import type { TopicSettings } from '../core/topic-settings.ts'

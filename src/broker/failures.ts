@@ -1,8 +1,8 @@
 // Owns the one translation of the world failing (OpError) into Kafka's errors.
 
-import { isOpError } from '../../base/op-error.ts'
-import { ErrorCode } from '../../protocol/index.ts'
-import type { KafkaFailure } from '../api.ts'
+import { isOpError } from '../base/op-error.ts'
+import { ErrorCode } from '../protocol/index.ts'
+import type { KafkaFailure } from './api.ts'
 
 export const kafkaFailure = (errorCode: number, message: string | null = null): KafkaFailure => ({ errorCode, message })
 

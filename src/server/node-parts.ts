@@ -1,0 +1,200 @@
+// Owns joining the rooms of a standalone node from what recovery left: logs, broker, groups, upkeep. Not sockets, nor the order of
+// life (node.ts). Simulation builds its nodes from here.
+
+import type { Clock } from '../base/clock.ts'
+import type { Crc32c } from '../base/crc32c.ts'
+import type { Log } from '../base/log.ts'
+import type { IdSource } from '../base/prng.ts'
+import { Archiver, BrokerOffsetsLog, offsetsTopic, StandaloneBroker } from '../broker/index.ts'
+import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
+import { nodeId, topicId } from '../model/ids.ts'
+import type { Decompress } from '../protocol/index.ts'
+import { Heartbeat, type Recovered, Snapshotter, snapshotStores } from '../../recovery/index.ts'
+import type { ObjectStore } from '../../tiers/ports.ts'
+import { SegmentWriter } from '../../tiers/segment/index.ts'
+import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
+import { Sweeper } from '../../tiers/upkeep/index.ts'
+import { brokerConfigsOf } from './broker-configs.ts'
+import { captureOf } from './group-state.ts'
+import { joinLogs, type JoinedLogs } from './joined-logs.ts'
+import type { NodeSettings } from './node-settings.ts'
+
+const archiveCheckMs = 1_000
+/** Kafka's producer.id.expiration.ms. */
+const producerExpiryMs = 86_400_000
+const offsetsExpiryCheckMs = 600_000
+
+export interface PartsWorld {
+  readonly store: ObjectStore
+  readonly recovered: Recovered
+  readonly clock: Clock
+  readonly crc32c: Crc32c
+  readonly idSource: IdSource
+  readonly log: Log
+  readonly decompress: Decompress
+  readonly topicDefaults: ReadonlyMap<string, string>
+  /** The node cannot go on: the WAL failed, or another life has begun. */
+  readonly onFailed: (error: unknown) => void
+}
+
+export interface NodeParts {
+  readonly recovered: Recovered
+  readonly logs: JoinedLogs
+  readonly broker: StandaloneBroker
+  readonly groups: GroupCoordinator
+  readonly offsets: BrokerOffsetsLog
+  readonly archiver: Archiver
+  readonly snapshotter: Snapshotter
+  readonly heartbeat: Heartbeat
+  readonly sweeper: Sweeper
+}
+
+export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts {
+  const { store, recovered, clock, crc32c, log, onFailed } = world
+  const logs = joinLogs(settings, { store, recovered, clock, crc32c, log, onEnded: onFailed })
+  const partitionCount = recovered.cluster.topic(offsetsTopic)?.groups.length ?? settings.groups.offsetsPartitions
+  const offsets = new BrokerOffsetsLog({
+    broker: () => broker,
+    partitionCount,
+    clock,
+    crc32c,
+    decompress: world.decompress,
+  })
+  const broker: StandaloneBroker = brokerOf(settings, world, { logs, offsetsPartitions: partitionCount, groups: () => groups })
+  logs.attach(broker)
+  const groups = groupsOf(settings, world, { broker, offsets })
+  const archiver = new Archiver({
+    clock,
+    log,
+    writer: new SegmentWriter({ store, crc32c, partBytes: settings.segment.uploadPartBytes }),
+    partitions: () => broker.partitions(),
+    segmentBytesMax: settings.segment.bytesMax,
+    unarchivedMsMax: settings.segment.ageMsMax,
+    checkIntervalMs: archiveCheckMs,
+    retentionIntervalMs: settings.retention.checkIntervalMs,
+    producerExpiryMs,
+  })
+  const { life, term } = recovered
+  const node = nodeId(settings.node.id)
+  const snapshotter = new Snapshotter({
+    store,
+    stores: snapshotStores(store, life, node, crc32c),
+    next: { metadata: recovered.nextSequence.metadataSnapshot, groups: recovered.nextSequence.dataSnapshot },
+    head: { life, node, term },
+    clock,
+    log,
+    keep: settings.snapshot.keep,
+    capture: () => captureOf({ broker, groups, offsets, logs }),
+    settle: () => logs.flush(),
+  })
+  const heartbeat = new Heartbeat({ store, life, node, intervalMs: settings.stream.heartbeatMs, clock, log })
+  const sweeper = sweeperOf(settings, world, { broker, archiver, snapshotter, logs })
+  return { recovered, logs, broker, groups, offsets, archiver, snapshotter, heartbeat, sweeper }
+}
+
+function brokerOf(
+  settings: NodeSettings,
+  world: PartsWorld,
+  parts: { readonly logs: JoinedLogs; readonly offsetsPartitions: number; readonly groups: () => GroupCoordinator },
+): StandaloneBroker {
+  const { recovered, idSource, decompress, log, topicDefaults } = world
+  const { logs } = parts
+  return new StandaloneBroker(
+    {
+      nodeId: nodeId(settings.node.id),
+      clusterId: recovered.clusterId,
+      numPartitions: settings.kafka.numPartitions,
+      offsetsPartitions: parts.offsetsPartitions,
+      hotBytes: settings.cache.hotBytes,
+      topicDefaults,
+      brokerConfigs: brokerConfigsOf(settings, topicDefaults),
+    },
+    {
+      world: logs.brokerWorld({ idSource, decompress }),
+      events: {
+        onForgotten: ({ segments, extents }) => {
+          for (const segment of segments) logs.archive.forget(segment.key)
+          for (const extent of extents) logs.archive.forget(extent.objectKey)
+        },
+        onTopicCreated: () => undefined,
+        onTopicDeleted: (topic) => {
+          parts
+            .groups()
+            .onTopicDeleted(topic.name, topic.id)
+            .catch((error: unknown) => {
+              log.warn('committed offsets of a deleted topic could not be removed; they expire', { topic: topic.name, error })
+            })
+        },
+      },
+      start: recovered,
+    },
+  )
+}
+
+function groupsOf(
+  settings: NodeSettings,
+  world: PartsWorld,
+  parts: { readonly broker: StandaloneBroker; readonly offsets: BrokerOffsetsLog },
+): GroupCoordinator {
+  const { clock, idSource, log, crc32c } = world
+  const { broker, offsets } = parts
+  return new GroupCoordinator({
+    clock,
+    ids: idSource,
+    log,
+    crc32c,
+    offsetsLog: offsets,
+    topics: {
+      topicIdOf: (name) => broker.topicByName(name)?.id,
+      nameOf: (id) => broker.topicById(topicId(id))?.name,
+      partitionExists: (name, partition) => broker.topicByName(name)?.partitions[partition] !== undefined,
+    },
+    settings: {
+      ...standardGroupSettings,
+      sessionTimeoutMsMin: settings.groups.sessionTimeoutMinMs,
+      sessionTimeoutMsMax: settings.groups.sessionTimeoutMaxMs,
+      groupSizeMax: settings.groups.maxSize,
+      initialRebalanceDelayMs: settings.groups.initialRebalanceDelayMs,
+      offsetsRetentionMs: settings.offsets.retentionMs,
+      offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
+    },
+  })
+}
+
+function sweeperOf(
+  settings: NodeSettings,
+  world: PartsWorld,
+  parts: Pick<NodeParts, 'broker' | 'archiver' | 'snapshotter' | 'logs'>,
+): Sweeper {
+  const { store, recovered, log } = world
+  const { broker, archiver, snapshotter, logs } = parts
+  const prefixes = {
+    data: walPrefix(recovered.life, nodeId(settings.node.id)),
+    metadata: metadataWalPrefix(recovered.life),
+  }
+  return new Sweeper({
+    store,
+    log,
+    graceMs: settings.delete.graceMs,
+    ports: {
+      references: () => {
+        const keys = new Set<string>()
+        for (const partition of broker.partitions()) {
+          for (const segment of partition.state.segments) keys.add(segment.key)
+          for (const extent of partition.state.extents) keys.add(extent.objectKey)
+        }
+        return keys
+      },
+      settle: () => logs.prove(),
+      whileQuiet: (work) => archiver.whileQuiet(work),
+      coveredBelow: () => {
+        const { metadata, groups } = snapshotter.coveredBelow
+        return new Map([
+          [prefixes.data, groups],
+          [prefixes.metadata, metadata],
+        ])
+      },
+      oldLivesCovered: () => snapshotter.coveredBelow.groups > 0,
+    },
+  })
+}
