@@ -6,8 +6,9 @@ import { basename, join } from 'node:path'
 import { build } from 'esbuild'
 import { root } from './install.mjs'
 
-// Native addons are loaded from node_modules: a bundle cannot hold a shared library. pino starts helpers by their file names.
-const external = ['@node-rs/crc32', 'lz4-napi', 'snappy', 'pino']
+// Loaded from node_modules: native addons, for a bundle cannot hold a shared library; pino, which starts helpers by their file names;
+// prom-client, which is CommonJS and loaded by import(): bundled, its named exports would be gone (checked for all below).
+const external = ['@node-rs/crc32', 'lz4-napi', 'snappy', 'pino', 'prom-client']
 
 // Bundled CommonJS packages call require for Node's own modules; an ES module has none.
 const banner =
@@ -46,6 +47,16 @@ const result = await build({
   metafile: true,
   logLevel: 'warning',
 })
+
+const { inputs } = result.metafile
+for (const [path, { imports }] of Object.entries(inputs)) {
+  const lost = imports.find((one) => one.kind === 'dynamic-import' && inputs[one.path]?.format === 'cjs')
+  if (lost === undefined || path.startsWith('node_modules/')) continue
+  process.stderr.write(
+    `chronik: ${path} loads ${lost.path} by import(); bundled CommonJS has no named exports. Add it to external.\n`,
+  )
+  process.exit(1)
+}
 
 // Chunks of earlier builds go last: until here, a broker that runs from dist/ still finds the chunk it is about to load.
 const fresh = new Set(Object.keys(result.metafile.outputs))
