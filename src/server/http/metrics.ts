@@ -26,7 +26,9 @@ export class Metrics {
   }
 
   async scrape(): Promise<ScrapeResult> {
-    this.#loaded ??= import('prom-client').then((prom) => {
+    // A bundler gives a CommonJS module a default export only; Node finds its names as well.
+    this.#loaded ??= import('prom-client').then((module) => {
+      const prom = (module as { readonly default?: PromClient }).default ?? module
       const registry = new prom.Registry()
       registry.setDefaultLabels({ node_id: this.#nodeId })
       return { prom, registry }
