@@ -1,6 +1,6 @@
 // Owns handing the APIs of consumer groups to the coordinator, which answers in Kafka's own messages. Does not own any rule of groups.
 
-import { ApiKey } from '../../protocol/index.ts'
+import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
   deletableGroupResult,
   deleteGroupsResponse,
@@ -48,11 +48,25 @@ function clientOf(call: Call): ClientFacts {
 
 type Definition<Request, Response> = Omit<ApiDefinition<Request, Response>, 'handle'>
 
-function delegate<Request, Response>(
-  definition: Definition<Request, Response>,
-  ask: (client: ClientFacts, request: Request, version: number) => Response | Promise<Response>,
-): ServedApi {
+type Ask<Request, Response> = (client: ClientFacts, request: Request, version: number) => Response | Promise<Response>
+
+function delegate<Request, Response>(definition: Definition<Request, Response>, ask: Ask<Request, Response>): ServedApi {
   return serve<Request, Response>({ ...definition, handle: (request, call) => ask(clientOf(call), request, call.version) })
+}
+
+/** For requests that wait for other members: when the server stops, the client is told to look for the coordinator again. */
+function delegateWaiting<Request, Response>(definition: Definition<Request, Response>, ask: Ask<Request, Response>): ServedApi {
+  return serve<Request, Response>({
+    ...definition,
+    handle: (request, call) => {
+      const hurried = new Promise<Response>((resolve) => {
+        call.onHurry(() => {
+          resolve(definition.failed(request, ErrorCode.NOT_COORDINATOR, call))
+        })
+      })
+      return Promise.race([ask(clientOf(call), request, call.version), hurried])
+    },
+  })
 }
 
 /** Before version 7 the protocol's name may not be null. */
@@ -60,7 +74,7 @@ const noProtocol = (version: number): string | null => (version >= 7 ? null : ''
 
 function membershipApis(groups: GroupCoordinator): ServedApi[] {
   return [
-    delegate(
+    delegateWaiting(
       {
         key: ApiKey.JoinGroup,
         order: 'serial',
@@ -71,7 +85,7 @@ function membershipApis(groups: GroupCoordinator): ServedApi[] {
       },
       (client, request, version) => groups.joinGroup(client, request, version),
     ),
-    delegate(
+    delegateWaiting(
       {
         key: ApiKey.SyncGroup,
         order: 'serial',

@@ -37,6 +37,7 @@ export class RequestLine {
   #serialRunning = false
   #bytes = 0
   #stopped = false
+  #hurrying = false
   readonly #onAnswer: (answer: Answer) => void
   readonly #onDone: (bytes: number) => void
 
@@ -73,10 +74,13 @@ export class RequestLine {
       slot.request.start((answer) => {
         this.#finish(slot, answer)
       })
+      if (this.#hurrying && slot.answer === undefined) slot.request.hurry()
     }
   }
 
+  /** What runs, and what starts from now on, is to be answered soon. */
   hurry(): void {
+    this.#hurrying = true
     for (const slot of [...this.#slots]) if (slot.started && slot.answer === undefined) slot.request.hurry()
   }
 

@@ -1,10 +1,13 @@
-// Owns the smoke test with a real client: kafkajs administers, produces and consumes in a group over broker and groups in memory.
+// Owns the front with real groups behind it: kafkajs administers, produces and consumes; a stop does not wait for members.
 
 import { Kafka, logLevel } from 'kafkajs'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { GroupCoordinator } from '../../../src/groups/index.ts'
+import { joinGroupRequest, joinGroupRequestProtocol } from '../../../src/protocol/generated/join-group.ts'
+import { ErrorCode } from '../../../src/protocol/index.ts'
 import { MemoryBroker } from './support/memory-broker.ts'
 import { memoryGroups } from './support/memory-groups.ts'
+import { later } from './support/requests.ts'
 import { type RunningFront, startFront } from './support/running-front.ts'
 
 let running: RunningFront
@@ -74,4 +77,20 @@ it('a transactional kafkajs producer is told at once that it cannot', async () =
   await producer.connect()
   await expect(producer.transaction()).rejects.toThrow(/transactional id authorization failed/i)
   await producer.disconnect()
+})
+
+it('a stop does not wait for members who wait for others', async () => {
+  const client = await running.client()
+  const protocols = [joinGroupRequestProtocol({ name: 'range' })]
+  const join = { groupId: 'g', sessionTimeoutMs: 10_000, rebalanceTimeoutMs: 60_000, protocolType: 'consumer', protocols }
+  const first = await client.ask('JoinGroup', 3, joinGroupRequest(join))
+  expect(first.errorCode).toBe(0)
+  // The second waits until the first joins again, which it will not.
+  const other = await running.client()
+  other.send('JoinGroup', 3, joinGroupRequest(join))
+  await later(50)
+  const begunAt = performance.now()
+  await running.front.close()
+  expect(performance.now() - begunAt).toBeLessThan(1000)
+  expect((await other.next())!.message).toMatchObject({ errorCode: ErrorCode.NOT_COORDINATOR })
 })
