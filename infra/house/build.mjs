@@ -4,15 +4,8 @@
 import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { build } from 'esbuild'
+import { bundleOptions } from './bundle-options.mjs'
 import { root } from './install.mjs'
-
-// Loaded from node_modules: native addons, for a bundle cannot hold a shared library; pino, which starts helpers by their file names;
-// prom-client, which is CommonJS and loaded by import(): bundled, its named exports would be gone (checked for all below).
-const external = ['@node-rs/crc32', 'lz4-napi', 'snappy', 'pino', 'prom-client']
-
-// Bundled CommonJS packages call require for Node's own modules; an ES module has none.
-const banner =
-  "import { createRequire as chronikCreateRequire } from 'node:module'; const require = chronikCreateRequire(import.meta.url);"
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
@@ -35,14 +28,7 @@ const result = await build({
   ],
   outdir,
   chunkNames: 'chunks/[name]-[hash]',
-  bundle: true,
-  splitting: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'esm',
-  external,
-  banner: { js: banner },
-  sourcemap: 'linked',
+  ...bundleOptions,
   define: { chronikBuildVersion: JSON.stringify(version) },
   metafile: true,
   logLevel: 'warning',
