@@ -24,7 +24,7 @@ export interface SnapshotterOptions {
   readonly log: Log
   readonly keep: number
   readonly capture: () => Capture
-  /** Resolves when everything committed so far is in the bucket. */
+  /** Resolves when everything proposed so far is committed and in the bucket: a capture holds what is not committed yet, too. */
   readonly settle: () => Promise<void>
 }
 

@@ -35,7 +35,7 @@ export function captureOf({ broker, groups, offsets, logs }: GroupParts & { read
       const partition = group === undefined ? undefined : broker.partition(group)
       if (group === undefined || partition === undefined) return
       const appliedIndex = logIndex(partition.state.lastIndex)
-      sections.push({ group, kind: 'log', appliedIndex, bytes: partition.state.encode() })
+      sections.push({ group, kind: 'log', appliedIndex, bytes: partition.snapshot() })
       if (topic.name !== offsetsTopic) return
       sections.push({ group, kind: 'coordinator', appliedIndex, bytes: wrap(offsets.takenIn(index), groups.snapshot(index)) })
     })

@@ -33,7 +33,7 @@ export interface JoinedLogs {
   attach(broker: StandaloneBroker): void
   /** Entries of the local WAL that are not in the bucket yet. */
   seed(entries: readonly LocalEntry[]): void
-  /** Everything committed so far is in the bucket. */
+  /** Everything proposed so far is committed and in the bucket. */
   flush(): Promise<void>
   /** As `flush`, and another life has not begun. */
   prove(): Promise<void>
@@ -138,6 +138,8 @@ class Joint implements JoinedLogs {
   }
 
   async flush(): Promise<void> {
+    // What was proposed a moment ago becomes the streams' only when it is durable.
+    await this.#parts.recovered.wal.durable()
     await this.metadata.flush()
     await this.data.flush()
   }

@@ -3,7 +3,7 @@
 //
 // Order of side effects of an append: check -> stamp -> propose -> state -> (committed, or in the bucket) -> visible -> acknowledged.
 
-import { assertDefined } from '../../base/assert.ts'
+import { assert, assertDefined } from '../../base/assert.ts'
 import {
   leaderEpoch,
   type LeaderEpoch,
@@ -21,7 +21,7 @@ import { type Admission, admit } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
 import { encodeControl } from '../core/control.ts'
 import { failureOf } from '../failures.ts'
-import type { Forgotten, PartitionState } from '../core/partition-state.ts'
+import { type Forgotten, PartitionState } from '../core/partition-state.ts'
 import { TailIndex } from '../core/tail-index.ts'
 import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
@@ -184,6 +184,19 @@ export class Partition implements PartitionView, Coolable {
       this.state.noteControl(index)
       this.#controls.push({ index, entry, done: resolve })
     })
+  }
+
+  /**
+   * The state after `state.lastIndex`, encoded. Control entries that are in the log and not committed yet are taken as applied: whoever
+   * keeps these bytes first waits until everything proposed so far is in the bucket.
+   */
+  snapshot(): Uint8Array {
+    const bytes = this.state.encode()
+    if (this.#controls.length === 0) return bytes
+    const after = PartitionState.decode(bytes, this.state.lastIndex)
+    assert(typeof after !== 'string', 'a state decodes from its own bytes')
+    for (const { entry } of this.#controls) after.applyControl(entry)
+    return after.encode()
   }
 
   read(request: ReadRequest): ReadResult | Promise<ReadResult> {
