@@ -205,7 +205,7 @@ async function resumeOrContinue(world: RecoveryWorld, phases: Phases, survey: Su
   )
   report.clusterId = source.clusterId
   report.life = life
-  report.recoveryPoint = 'nothing acknowledged was lost: the local WAL is whole'
+  report.recoveryPoint = localRecoveryPoint(survey.local)
   const newest = {
     metadata: lastSequence(await stores.metadata.keys()),
     groups: lastSequence(await stores.groups.keys()),
@@ -260,15 +260,19 @@ async function coldStart(world: RecoveryWorld, phases: Phases, survey: Survey, s
   // Laid over only after the first snapshots are stored: they say what is in the bucket, and this is not yet.
   const overlay = (): Overlay => (ours ? overlayWal(world, survey.local, { metadata, groups }, report) : noOverlay)
   report.cuts = [fenced.metadata, ...fenced.data].map(({ prefix, cut }) => ({ prefix, sequence: cut }))
-  report.recoveryPoint = await recoveryPoint(world, objects.data, ours)
+  report.recoveryPoint = ours ? localRecoveryPoint(survey.local) : await recoveryPoint(world, objects.data)
   return openNewLife(
     { world, phases, local: survey.local, report, clusterId, life, parentLife: oldLife },
     { metadata, groups, overlay, cuts: report.cuts },
   )
 }
 
-async function recoveryPoint(world: RecoveryWorld, objects: readonly WriterObject[], ours: boolean): Promise<string> {
-  if (ours) return 'nothing acknowledged was lost: the local WAL is whole'
+const localRecoveryPoint = ({ damage }: LocalWal): string =>
+  damage.length === 0
+    ? 'nothing acknowledged was lost: the local WAL is whole'
+    : 'the local WAL is damaged: what that cost is told under damage'
+
+async function recoveryPoint(world: RecoveryWorld, objects: readonly WriterObject[]): Promise<string> {
   const last = objects.at(-1)
   if (last === undefined) return 'nothing was streamed since the last snapshot; topics with bucket durability lost nothing'
   const { lastModifiedMs } = await world.store.head(last.key)

@@ -21,6 +21,16 @@ export interface LocalEntry {
   readonly bytes: Uint8Array
 }
 
+/** A place of the local WAL that had been synced and is not what was written. */
+export interface WalDamage {
+  /** For a person. */
+  readonly what: string
+  readonly file: number
+  readonly at: number
+  /** `none`: between entries. `named`: this entry and nothing else. `unknown`: any number of entries of any group. */
+  readonly lost: 'none' | 'unknown' | { readonly group: GroupNumber; readonly index: number }
+}
+
 /** Who a WAL folder belongs to. */
 export interface WalIdentity {
   readonly clusterId: string
@@ -33,7 +43,7 @@ export interface LocalWal {
   readonly identity: WalIdentity | undefined
   /** In the order they were written. */
   readonly entries: readonly LocalEntry[]
-  readonly damage: readonly string[]
+  readonly damage: readonly WalDamage[]
   readonly tornAt: WalPosition | undefined
   /** Makes the folder belong to a life, durably. */
   writeIdentity(identity: WalIdentity): Promise<void>

@@ -1,11 +1,16 @@
 // Owns laying the local WAL over what the bucket gave: entries that were durable here and not in the bucket yet. Only a WAL of the
 // life that is being continued may be laid over.
+//
+// OVERLAY-1  a group's newest frame for an index wins, and what stood behind the older one goes with it: after a start that accepted
+//            a loss, indexes are given out a second time.
+// OVERLAY-2  damage is harmless only when the bucket is proven to hold what it destroyed: objects are streamed in the WAL's order, so
+//            a later batch that is in the bucket proves all before it. Metadata needs no proof: it is answered from the bucket alone.
 
 import { OpError } from '../../src/base/op-error.ts'
 import type { TailBatch } from '../../src/broker/core/index.ts'
 import { type GroupNumber, metadataGroup } from '../../src/model/ids.ts'
 import { digestOf } from '../../tiers/stream/index.ts'
-import type { LocalEntry, LocalWal, RecoveryWorld } from '../ports.ts'
+import type { LocalEntry, LocalWal, RecoveryWorld, WalDamage } from '../ports.ts'
 import type { RecoveryReport } from '../report.ts'
 import { addNewPartitions, type LoadedGroups, type LoadedMetadata, replayMetadata } from './load-bucket.ts'
 
@@ -21,7 +26,7 @@ function refuseLoss(world: RecoveryWorld, report: RecoveryReport, what: string):
   if (world.acceptWalLoss) return
   throw new OpError('corrupt', {
     code: 'WAL_DAMAGED',
-    detail: `${what}. The bucket does not hold these entries either. To go on without them start with --accept-wal-loss`,
+    detail: `${what}, and the bucket is not proven to hold what is missing. To go on without it start with --accept-wal-loss true`,
   })
 }
 
@@ -34,9 +39,10 @@ export function overlayWal(
   const toStream: LocalEntry[] = []
   const tails = new Map<GroupNumber, TailBatch[]>()
   const abandoned = new Set<GroupNumber>()
-  for (const what of local.damage) report.damage.push(`local WAL: ${what}`)
+  const entries = newestFrames(local.entries)
+  for (const damage of local.damage) judgeDamage(world, { damage, entries, loaded }, report)
   const nowMs = world.clock.nowMs()
-  for (const entry of local.entries) {
+  for (const entry of entries) {
     if (entry.kind === 'node' || abandoned.has(entry.group)) continue
     const state = entry.group === metadataGroup ? loaded.metadata : loaded.groups.partitions.get(entry.group)?.state
     if (state === undefined || entry.index <= state.lastIndex) continue
@@ -56,8 +62,58 @@ export function overlayWal(
     } else replayLocal(loaded.groups, entry, { nowMs, tails })
     toStream.push(entry)
   }
-  report.localEntries = toStream.length
-  return { toStream, tails }
+  const kept = withoutDeleted(toStream, loaded)
+  report.localEntries = kept.length
+  return { toStream: kept, tails }
+}
+
+/** A topic whose deletion was in the local WAL only: its entries, laid over before, go nowhere any more. */
+function withoutDeleted(
+  toStream: readonly LocalEntry[],
+  { metadata, groups }: { readonly metadata: LoadedMetadata; readonly groups: LoadedGroups },
+): readonly LocalEntry[] {
+  const living = new Set<GroupNumber>([metadataGroup, ...[...metadata.cluster.topics()].flatMap((topic) => topic.groups)])
+  for (const group of groups.partitions.keys()) if (!living.has(group)) groups.partitions.delete(group)
+  for (const group of groups.coordinators.keys()) if (!living.has(group)) groups.coordinators.delete(group)
+  return toStream.filter((entry) => living.has(entry.group))
+}
+
+/** OVERLAY-1, in the order they were written. */
+function newestFrames(entries: readonly LocalEntry[]): readonly LocalEntry[] {
+  const byGroup = new Map<GroupNumber, LocalEntry[]>()
+  const overwritten = new Set<LocalEntry>()
+  for (const entry of entries) {
+    if (entry.kind === 'node') continue
+    const log = byGroup.get(entry.group) ?? []
+    if (log.length === 0) byGroup.set(entry.group, log)
+    for (let last = log.at(-1); last !== undefined && last.index >= entry.index; last = log.at(-1)) {
+      overwritten.add(last)
+      log.pop()
+    }
+    log.push(entry)
+  }
+  return overwritten.size === 0 ? entries : entries.filter((entry) => !overwritten.has(entry))
+}
+
+/** OVERLAY-2. Asked before anything is laid over: the states are still the bucket's. */
+function judgeDamage(
+  world: RecoveryWorld,
+  found: {
+    readonly damage: WalDamage
+    readonly entries: readonly LocalEntry[]
+    readonly loaded: { readonly groups: LoadedGroups }
+  },
+  report: RecoveryReport,
+): void {
+  const { file, at, lost, what } = found.damage
+  const { partitions } = found.loaded.groups
+  const inBucket = (group: GroupNumber, index: number): boolean => index <= (partitions.get(group)?.state.lastIndex ?? -1)
+  const isLater = ({ position }: LocalEntry): boolean => position.file > file || (position.file === file && position.at > at)
+  const isProven = (): boolean =>
+    (typeof lost === 'object' && (lost.group === metadataGroup || inBucket(lost.group, lost.index))) ||
+    found.entries.some((entry) => entry.group !== metadataGroup && isLater(entry) && inBucket(entry.group, entry.index))
+  if (lost === 'none' || isProven()) report.damage.push(`local WAL: ${what}; nothing is lost by it`)
+  else refuseLoss(world, report, `the local WAL is damaged (${what})`)
 }
 
 function replayLocal(

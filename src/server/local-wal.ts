@@ -3,13 +3,24 @@
 import type { Clock } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
 import type { IdSource } from '../base/prng.ts'
+import { groupNumber } from '../model/ids.ts'
 import { batchHeaderBytes } from '../protocol/index.ts'
-import type { LocalEntry, LocalWal } from '../../recovery/index.ts'
-import { type HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
+import type { LocalEntry, LocalWal, WalDamage } from '../../recovery/index.ts'
+import { type Corruption, type HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
 import type { NodeSettings } from './node-settings.ts'
 
 export interface OpenedLocalWal extends LocalWal {
   readonly wal: HotWal
+}
+
+/** Headers and padding hold no entry; the frames beside them carry checksums of their own and were read or reported themselves. */
+const withoutEntries: ReadonlySet<Corruption['reason']> = new Set(['file header', 'commit header', 'padding'])
+
+function damageOf({ file, from, to, reason, entry }: Corruption): WalDamage {
+  const whose = entry === undefined ? '' : `, entry ${entry.index} of group ${entry.group}`
+  const what = `WAL file ${file}, bytes ${from} to ${to}: ${reason}${whose}`
+  if (entry !== undefined) return { what, file, at: from, lost: { group: groupNumber(entry.group), index: entry.index } }
+  return { what, file, at: from, lost: withoutEntries.has(reason) ? 'none' : 'unknown' }
 }
 
 export async function openLocalWal(
@@ -42,7 +53,7 @@ export async function openLocalWal(
     wal,
     identity,
     entries,
-    damage: report.corruptions.map((one) => JSON.stringify(one)),
+    damage: report.corruptions.map(damageOf),
     tornAt: report.tornAt,
     writeIdentity: (owner) => writeWalOwner(settings.dir, owner),
   }

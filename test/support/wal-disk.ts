@@ -16,7 +16,7 @@ export class WalDisk {
   identity: WalIdentity | undefined
   /** What survives the process. */
   stored: Stored[] = []
-  damage: readonly string[] = []
+  damage: LocalWal['damage'] = []
   /** While set, nothing becomes durable. */
   held = false
   /** What can be read, written or not: payloads by place. */
