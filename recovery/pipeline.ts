@@ -193,6 +193,7 @@ async function resumeOrContinue(world: RecoveryWorld, phases: Phases, survey: Su
   }))
   const fenced = (await standingFence(world.store, ends.data)) ?? (await standingFence(world.store, ends.metadata))
   if (fenced !== undefined) return coldStart(world, phases, survey, source)
+  await dropBeyondGap(world, [...ends.metadata.beyondGap, ...ends.data.beyondGap])
   const metadata = metadataFrom(metaSnapshot)
   const groups = await load(world, phases, {
     metadata,
@@ -220,6 +221,21 @@ async function resumeOrContinue(world: RecoveryWorld, phases: Phases, survey: Su
       metadataSnapshot: newest.metadata + 1,
     },
   )
+}
+
+/**
+ * Uploads run side by side: a crash leaves objects beyond one that never arrived. They never counted (STREAM-1), what they hold is in
+ * our WAL, and their numbers are needed: found taken by other bytes they would look like the end of this writer.
+ */
+async function dropBeyondGap(world: RecoveryWorld, objects: readonly WriterObject[]): Promise<void> {
+  if (objects.length === 0) return
+  const failures = await world.store.deleteMany(objects.map((object) => object.key))
+  const failed = failures[0]
+  if (failed === undefined) return
+  throw new OpError('retry', {
+    code: 'GAP_NOT_CLEARED',
+    detail: `${failed.key} could not be deleted: ${failed.reason}; start again`,
+  })
 }
 
 const nextOf = (end: WriterEnd): number => end.next

@@ -25,6 +25,8 @@ export interface ArchiverOptions {
   readonly checkIntervalMs: number
   readonly retentionIntervalMs: number
   readonly producerExpiryMs: number
+  /** The loop has ended by an error that is not the world's: our own bug. */
+  readonly onDied: (error: unknown) => void
 }
 
 export interface ArchiverCounters {
@@ -61,7 +63,8 @@ export class Archiver {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancel?.()
-    await this.#busy
+    // How it died was told.
+    await this.#busy.catch(() => undefined)
   }
 
   /** Runs `work` while no segment is being written. */
@@ -99,6 +102,8 @@ export class Archiver {
       }
     } catch (error) {
       if (!isOpError(error)) throw error
+      // Its topic was deleted meanwhile: what was uploaded is an orphan, swept later.
+      if (partition.isGone) return
       this.counters.failures += 1
       this.#options.log.warn('a segment could not be archived; it is tried again', {
         topic: partition.topicName,
@@ -123,11 +128,12 @@ export class Archiver {
         endOffset: partition.highWatermark,
       })
       if (plan === undefined) continue
-      this.counters.expiredSegments += plan.segments
       try {
         await partition.appendControl({ kind: 'log-start', offset: offset(plan.logStartOffset) })
+        this.counters.expiredSegments += plan.segments
       } catch (error) {
         if (!isOpError(error)) throw error
+        if (partition.isGone) continue
         this.#options.log.warn('retention could not be applied; it is tried again', {
           topic: partition.topicName,
           detail: error.detail,
@@ -156,11 +162,12 @@ export class Archiver {
 
   #schedule(): void {
     this.#cancel = this.#options.clock.after(this.#options.checkIntervalMs, () => {
-      this.#busy = this.runOnce().finally(() => {
+      this.#busy = this.runOnce().then(() => {
         if (!this.#closed) this.#schedule()
       })
       this.#busy.catch((error: unknown) => {
-        this.#options.log.error('archiving has stopped', { error })
+        this.#closed = true
+        this.#options.onDied(error)
       })
     })
   }

@@ -5,7 +5,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import { OpError } from '../base/op-error.ts'
 import { batchEnd, computeCrc, crcOf, lastOffsetOf } from '../protocol/index.ts'
 import type { BlockCache } from '../../tiers/cache/index.ts'
-import type { SegmentArchive, SegmentFacts } from '../../tiers/segment/index.ts'
+import { type SegmentArchive, SegmentCursor, type SegmentFacts } from '../../tiers/segment/index.ts'
 import type { Extent } from '../../tiers/stream/core/index.ts'
 import type { Archive, ArchivedRun } from './ports.ts'
 
@@ -20,7 +20,14 @@ function join(pieces: readonly Uint8Array[]): Uint8Array {
   return whole
 }
 
+/** Sequential readers of archived data that are remembered, the one that read longest ago forgotten first. */
+const cursorsMax = 512
+
+const cursorKey = ({ topicId, partition }: SegmentFacts, offset: number): string => `${topicId}-${partition}@${offset}`
+
 export class BucketArchive implements Archive {
+  /** By where each reader goes on. */
+  readonly #cursors = new Map<string, SegmentCursor>()
   readonly #segments: SegmentArchive
   readonly #cache: BlockCache
   readonly #crc32c: Crc32c
@@ -32,9 +39,27 @@ export class BucketArchive implements Archive {
   }
 
   async readSegment(segment: SegmentFacts, offset: number, maxBytes: number): Promise<ArchivedRun> {
+    const cursor = this.#takeCursor(segment, offset)
     const reader = await this.#segments.open(segment)
-    const { runs, bytes } = await reader.read({ offset, maxBytes })
+    const { runs, bytes, nextOffset } = await reader.read({ offset, maxBytes, cursor })
+    this.#keepCursor(segment, nextOffset, cursor)
     return { batches: runs, bytes }
+  }
+
+  /** Who asks for the offset where an earlier read ended is taken for the same reader, and gets its cursor back. */
+  #takeCursor(segment: SegmentFacts, offset: number): SegmentCursor {
+    const key = cursorKey(segment, offset)
+    const cursor = this.#cursors.get(key)
+    this.#cursors.delete(key)
+    return cursor ?? new SegmentCursor()
+  }
+
+  #keepCursor(segment: SegmentFacts, nextOffset: number, cursor: SegmentCursor): void {
+    const key = cursorKey(segment, nextOffset)
+    this.#cursors.delete(key)
+    this.#cursors.set(key, cursor)
+    const oldest = this.#cursors.size > cursorsMax ? this.#cursors.keys().next() : undefined
+    if (oldest?.done === false) this.#cursors.delete(oldest.value)
   }
 
   /** The extent's batches are found by walking their headers: an extent is at most one WAL object long. */
@@ -58,9 +83,13 @@ export class BucketArchive implements Archive {
     return { batches, bytes: total }
   }
 
-  async segmentBatchAt(segment: SegmentFacts, timestampMs: number): Promise<Uint8Array | undefined> {
+  async segmentBatchAt(
+    segment: SegmentFacts,
+    timestampMs: number,
+    from: number,
+  ): Promise<{ readonly batch: Uint8Array; readonly endOffset: number } | undefined> {
     const reader = await this.#segments.open(segment)
-    return (await reader.offsetForTimestamp(timestampMs))?.batch
+    return reader.offsetForTimestamp(timestampMs, from)
   }
 
   forget(key: string): void {

@@ -23,6 +23,8 @@ export function failureOf(error: unknown): KafkaFailure {
     case 'missing':
       return kafkaFailure(ErrorCode.KAFKA_STORAGE_ERROR, error.message)
     case 'invalid':
+      // Larger than any WAL file: no repeat of it will ever fit.
+      if (error.code === 'WAL_ENTRY_TOO_LARGE') return kafkaFailure(ErrorCode.MESSAGE_TOO_LARGE, error.message)
       return kafkaFailure(ErrorCode.INVALID_REQUEST, error.message)
     case 'internal':
       return kafkaFailure(ErrorCode.UNKNOWN_SERVER_ERROR, error.message)

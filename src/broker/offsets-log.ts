@@ -79,7 +79,12 @@ export class BrokerOffsetsLog {
         detail: `${offsetsTopic}-${partition}: ${result.message ?? errorName(result.errorCode) ?? String(result.errorCode)}`,
       })
     }
-    this.#takenIn.set(partition, result.baseOffset + records.length)
+    // The coordinator takes the records in within this turn. Until its end a snapshot may see the state before: it then counts them
+    // as not taken in, and they are replayed, which is harmless; the other way round they would be lost.
+    const end = result.baseOffset + records.length
+    this.#options.clock.afterTurn(() => {
+      this.#takenIn.set(partition, Math.max(end, this.takenIn(partition)))
+    })
   }
 
   /** Hands every record from `from` to the end of the partition to `take`, in order. */

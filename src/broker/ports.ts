@@ -35,8 +35,15 @@ export interface ArchivedRun {
 export interface Archive {
   readSegment(segment: SegmentFacts, offset: number, maxBytes: number): Promise<ArchivedRun>
   readExtent(extent: Extent, offset: number, maxBytes: number): Promise<ArchivedRun>
-  /** The batch that may hold the first record at or after the timestamp; undefined when none can. */
-  segmentBatchAt(segment: SegmentFacts, timestampMs: number): Promise<Uint8Array | undefined>
+  /**
+   * The first batch that ends after offset `from` and may hold a record at or after the timestamp; undefined when none can. A header
+   * can promise more than its records hold: then ask again from `endOffset`.
+   */
+  segmentBatchAt(
+    segment: SegmentFacts,
+    timestampMs: number,
+    from: number,
+  ): Promise<{ readonly batch: Uint8Array; readonly endOffset: number } | undefined>
   /** Objects nobody refers to any more: dropped from the caches now. */
   forget(key: string): void
 }

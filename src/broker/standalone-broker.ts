@@ -4,6 +4,7 @@
 // A change of metadata takes effect when it is in the bucket (design: metadata is always bucket-durable), then it is answered.
 
 import { assertDefined } from '../base/assert.ts'
+import type { OpError } from '../base/op-error.ts'
 import { fail, type Outcome, succeed } from '../base/outcome.ts'
 import { freshUuidText } from '../base/uuid-text.ts'
 import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
@@ -74,6 +75,7 @@ interface PendingCommand {
   readonly index: LogIndex
   readonly command: ClusterCommand
   readonly resolve: (outcome: Outcome<ClusterChange, ClusterRefusal>) => void
+  readonly reject: (reason: OpError) => void
 }
 
 export class StandaloneBroker implements Broker, CommitListener {
@@ -185,7 +187,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     const internal = internalTopics.has(name)
     const creation = this.createTopic({
       name,
-      partitionCount: internal ? this.#settings.offsetsPartitions : -1,
+      partitionCount: -1,
       replicationFactor: -1,
       assignments: new Map(),
       configs: internal ? new Map([['cleanup.policy', 'compact']]) : new Map(),
@@ -215,6 +217,10 @@ export class StandaloneBroker implements Broker, CommitListener {
   async createPartitions(id: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
     const topic = this.#byId.get(id)
     if (topic === undefined) return fail(kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+    if (topic.internal) {
+      const why = 'Internal topics keep their number of partitions: groups are assigned to them by it'
+      return fail(kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, why))
+    }
     const has = topic.partitions.length
     if (totalCount <= has || totalCount > partitionsPerTopicMax) {
       const why =
@@ -264,9 +270,16 @@ export class StandaloneBroker implements Broker, CommitListener {
     }
   }
 
-  /** Nothing more is admitted: who waits for metadata is told to look elsewhere. */
+  /** An orderly end begins: clients are sent elsewhere, what is under way goes on. */
   stop(): void {
     this.serving = false
+  }
+
+  /** The log goes on no more (the WAL died, another life began): everyone who waits is told, nothing is acknowledged from here on. */
+  abandon(reason: OpError): void {
+    this.serving = false
+    for (const { reject } of this.#pending.splice(0)) reject(reason)
+    for (const partition of this.#partitions.values()) partition.leave(ErrorCode.NOT_LEADER_OR_FOLLOWER)
   }
 
   // --- inside
@@ -281,7 +294,6 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   #planTopic(topic: NewTopic): Outcome<{ readonly command: ClusterCommand; readonly preview: TopicView }, KafkaFailure> {
-    const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
     const badName = checkTopicName(topic.name)
     if (badName !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
     if (this.#byName.has(topic.name)) return refused(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
@@ -324,36 +336,46 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   #partitionCount(topic: NewTopic): Outcome<number, KafkaFailure> {
-    const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
-    if (topic.assignments.size > 0) {
-      if (topic.partitionCount !== -1 || topic.replicationFactor !== -1) {
-        return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
-      }
-      for (let index = 0; index < topic.assignments.size; index += 1) {
-        const replicas = topic.assignments.get(index)
-        if (replicas?.length !== 1 || replicas[0] !== this.nodeId) {
-          return refused(
-            ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-            `Partition ${index} must be assigned to broker ${this.nodeId} alone: this is a standalone broker`,
-          )
-        }
-      }
-      return succeed(topic.assignments.size)
-    }
+    if (topic.assignments.size > 0) return this.#assignedCount(topic)
     if (topic.replicationFactor !== -1 && topic.replicationFactor !== 1) {
-      return refused(
-        ErrorCode.INVALID_REPLICATION_FACTOR,
-        `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`,
-      )
+      const why =
+        topic.replicationFactor < 1
+          ? 'Replication factor must be larger than 0, or -1 to use the default value.'
+          : `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`
+      return refused(ErrorCode.INVALID_REPLICATION_FACTOR, why)
     }
-    const count = topic.partitionCount === -1 ? this.#settings.numPartitions : topic.partitionCount
+    const isInternal = internalTopics.has(topic.name)
+    const usual = isInternal ? this.#settings.offsetsPartitions : this.#settings.numPartitions
+    const count = topic.partitionCount === -1 ? usual : topic.partitionCount
     if (count < 1 || count > partitionsPerTopicMax) {
       return refused(
         ErrorCode.INVALID_PARTITIONS,
         `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`,
       )
     }
+    if (isInternal && count !== usual)
+      return refused(ErrorCode.INVALID_PARTITIONS, `Topic ${topic.name} has ${usual} partitions (groups.offsets-partitions)`)
     return succeed(count)
+  }
+
+  #assignedCount({ name, assignments, partitionCount, replicationFactor }: NewTopic): Outcome<number, KafkaFailure> {
+    if (partitionCount !== -1 || replicationFactor !== -1) {
+      return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
+    }
+    for (let index = 0; index < assignments.size; index += 1) {
+      const replicas = assignments.get(index)
+      if (replicas?.length !== 1 || replicas[0] !== this.nodeId) {
+        return refused(
+          ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+          `Partition ${index} must be assigned to broker ${this.nodeId} alone: this is a standalone broker`,
+        )
+      }
+    }
+    if (internalTopics.has(name) && assignments.size !== this.#settings.offsetsPartitions) {
+      const why = `Topic ${name} has ${this.#settings.offsetsPartitions} partitions (groups.offsets-partitions)`
+      return refused(ErrorCode.INVALID_PARTITIONS, why)
+    }
+    return succeed(assignments.size)
   }
 
   /** Kafka refuses names that differ in '.' and '_' only: their metrics would collide. */
@@ -369,8 +391,8 @@ export class StandaloneBroker implements Broker, CommitListener {
     if (refusal !== undefined) return fail(refusalOf(refusal))
     try {
       const index = this.#metadataLog.propose('metadata', encodeCommand(command))
-      const outcome = await new Promise<Outcome<ClusterChange, ClusterRefusal>>((resolve) => {
-        this.#pending.push({ index, command, resolve })
+      const outcome = await new Promise<Outcome<ClusterChange, ClusterRefusal>>((resolve, reject) => {
+        this.#pending.push({ index, command, resolve, reject })
       })
       return outcome.ok ? outcome : fail(refusalOf(outcome.failure))
     } catch (error) {
@@ -396,7 +418,7 @@ export class StandaloneBroker implements Broker, CommitListener {
           const partition = assertDefined(this.#partitions.get(group), 'a topic has its partitions')
           this.#partitions.delete(group)
           this.#world.logs.close(group)
-          partition.remove()
+          partition.leave(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
           this.#events.onForgotten({ segments: partition.state.segments, extents: partition.state.extents })
         })
         this.#events.onTopicDeleted(topic)
@@ -450,6 +472,8 @@ export class StandaloneBroker implements Broker, CommitListener {
     return partition
   }
 }
+
+const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
 
 function refusalOf(refusal: ClusterRefusal): KafkaFailure {
   switch (refusal) {

@@ -22,6 +22,7 @@ export class LifeGuard {
   #proving = false
   #waiting: Array<() => void> = []
   #stop: (() => void) | undefined
+  #closed = false
   pauses = 0
 
   constructor(options: LifeGuardOptions) {
@@ -33,16 +34,18 @@ export class LifeGuard {
   /** Calls back at once while the gate is open, else when it has opened again (never, if it does not). */
   whenAllowed(acknowledge: () => void): void {
     if (this.#open()) acknowledge()
-    else this.#waiting.push(acknowledge)
+    else if (!this.#closed) this.#waiting.push(acknowledge)
   }
 
+  /** Closed for good: whoever waits, or comes later, is never called back. */
   close(): void {
+    this.#closed = true
     this.#stop?.()
     this.#waiting = []
   }
 
   #open(): boolean {
-    if (this.#proving) return false
+    if (this.#proving || this.#closed) return false
     const paused = this.#options.clock.monotonicMs() - this.#lastTickMs
     if (paused <= pauseMsMax) return true
     this.pauses += 1
@@ -69,7 +72,7 @@ export class LifeGuard {
   #tick(): void {
     this.#stop = this.#options.clock.after(tickMs, () => {
       if (this.#open()) this.#lastTickMs = this.#options.clock.monotonicMs()
-      this.#tick()
+      if (!this.#closed) this.#tick()
     })
   }
 }

@@ -93,6 +93,7 @@ export class LocalLogs {
   #appended = 0
   #committed = 0
   #ticket: Ticket | undefined
+  #waiters: Array<{ readonly end: number; readonly resolve: () => void; readonly reject: (error: OpError) => void }> = []
   #failure: OpError | undefined
   #lastPosition: WalPosition | undefined
 
@@ -123,9 +124,24 @@ export class LocalLogs {
     return assertDefined(this.#lastPosition, 'an entry was proposed')
   }
 
-  /** Stops taking entries; what was proposed may still commit. */
+  /** The oldest WAL file with an entry that is not committed yet. */
+  get oldestPendingFile(): number | undefined {
+    return this.#pending[0]?.position.file
+  }
+
+  /** Resolves when everything proposed so far is committed and handed on to the bucket; rejects when it will not be. */
+  settled(): Promise<void> {
+    if (this.#committed === this.#appended) return Promise.resolve()
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ end: this.#appended, resolve, reject })
+    })
+  }
+
+  /** Takes no entries from here on. What was proposed may still become durable; nobody is told. */
   end(reason: OpError): void {
     this.#failure ??= reason
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#failure)
   }
 
   append(log: LocalLog, kind: EntryKind, payload: Uint8Array): LogIndex {
@@ -151,11 +167,8 @@ export class LocalLogs {
       },
       (error: unknown) => {
         if (this.#failure !== undefined) return
-        this.#failure = new OpError('closed', {
-          code: 'WAL_FAILED',
-          detail: 'the WAL cannot be written; nothing is acknowledged any more',
-          cause: error,
-        })
+        const detail = 'the WAL cannot be written; nothing is acknowledged any more'
+        this.end(new OpError('closed', { code: 'WAL_FAILED', detail, cause: error }))
         this.#options.onFatal(error)
       },
     )
@@ -174,9 +187,14 @@ export class LocalLogs {
       if (kind === 'node') continue
       this.#options.sinkOf(log.group).add({ group: log.group, term: this.term, index, kind, position, payload }, log.urgent)
     }
+    this.#tellSettled()
     this.#options.guard.whenAllowed(() => {
       for (const log of touched) this.#options.listener.onCommitted(log.group, log.committedIndex)
     })
+  }
+
+  #tellSettled(): void {
+    while ((this.#waiters[0]?.end ?? Infinity) <= this.#committed) this.#waiters.shift()?.resolve()
   }
 
   /** Told by the streamer's owner: entries of the group are in the bucket up to `index`. */

@@ -139,12 +139,13 @@ class Joint implements JoinedLogs {
 
   async flush(): Promise<void> {
     // What was proposed a moment ago becomes the streams' only when it is durable.
-    await this.#parts.recovered.wal.durable()
+    await this.#logs.settled()
     await this.metadata.flush()
     await this.data.flush()
   }
 
   async prove(): Promise<void> {
+    await this.#logs.settled()
     await this.metadata.flush()
     await this.data.prove()
   }
@@ -205,7 +206,11 @@ class Joint implements JoinedLogs {
     const { fileBytes, retainBytes } = this.#settings.wal
     const { oldestFile, newestFile } = wal.usage()
     const keep = Math.max(1, Math.floor(retainBytes / fileBytes))
-    const pending = Math.min(this.data.oldestPendingFile ?? newestFile, this.metadata.oldestPendingFile ?? newestFile)
+    const pending = Math.min(
+      this.data.oldestPendingFile ?? newestFile,
+      this.metadata.oldestPendingFile ?? newestFile,
+      this.#logs.oldestPendingFile ?? newestFile,
+    )
     const before = Math.min(pending, newestFile - keep + 1)
     if (before <= oldestFile) return
     wal.release(before)

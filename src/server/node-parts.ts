@@ -73,6 +73,7 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
     checkIntervalMs: archiveCheckMs,
     retentionIntervalMs: settings.retention.checkIntervalMs,
     producerExpiryMs,
+    onDied: onFailed,
   })
   const { life, term } = recovered
   const node = nodeId(settings.node.id)

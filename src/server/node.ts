@@ -266,7 +266,7 @@ class StandaloneNode implements RunningNode {
       : new OpError('internal', { code: 'NODE_FAILED', detail: 'an internal error', cause: error })
     this.#log.error('this node stops acknowledging', { error })
     this.#parts?.logs.end(reason)
-    if (this.#parts !== undefined) this.#parts.broker.serving = false
+    this.#parts?.broker.abandon(reason)
     this.#end?.reject(error)
   }
 

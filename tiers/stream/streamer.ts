@@ -128,7 +128,8 @@ export class Streamer {
     this.#gathering.push(entry)
     const length = entry.position.length
     this.#gatheringBytes += length
-    if (this.#heldBytes + length <= streamLimits.heldBytesMax) this.#heldBytes += length
+    if (entry.payload === undefined) this.counters.spilledEntries += 1
+    else if (this.#heldBytes + length <= streamLimits.heldBytesMax) this.#heldBytes += length
     else {
       entry.payload = undefined
       this.counters.spilledEntries += 1

@@ -43,10 +43,10 @@ export function admit(records: Uint8Array, rules: AdmissionRules): Admission {
       : {}),
   })
   if (verdict.kind === 'error') return refused(verdict.errorCode, verdict.message)
-  return checkSequence(verdict, state) ?? stamp(records, verdict, rules)
+  return checkSequence(verdict, state, timed) ?? stamp(records, verdict, rules)
 }
 
-function checkSequence(batch: ProducedBatch, state: PartitionState): Admission | undefined {
+function checkSequence(batch: ProducedBatch, state: PartitionState, timed: boolean): Admission | undefined {
   const { producerId, lastOffsetDelta } = batch
   if (producerId < 0) return undefined
   const verdict = state.producers.check(batch)
@@ -58,7 +58,7 @@ function checkSequence(batch: ProducedBatch, state: PartitionState): Admission |
         kind: 'duplicate',
         baseOffset: verdict.baseOffset,
         endOffset: verdict.baseOffset + lastOffsetDelta + 1,
-        timestampMs: noTimestamp,
+        timestampMs: timed ? noTimestamp : verdict.timestampMs,
       }
     case 'out-of-order':
       return refused(

@@ -26,6 +26,21 @@ export interface Forgotten {
 
 const nothing: Forgotten = { segments: [], extents: [] }
 
+/** The first of ascending pieces that ends after the offset: the one that holds it, unless it begins later. */
+export function firstEndingAfter<Piece extends { readonly endOffset: number }>(
+  pieces: readonly Piece[],
+  offset: number,
+): Piece | undefined {
+  let low = 0
+  let high = pieces.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((pieces[middle]?.endOffset ?? Infinity) <= offset) low = middle + 1
+    else high = middle
+  }
+  return pieces[low]
+}
+
 export class PartitionState {
   readonly topicId: TopicId
   readonly index: number
@@ -76,7 +91,7 @@ export class PartitionState {
     )
   }
 
-  /** A control entry was proposed; it takes effect with `applyControl` once committed. */
+  /** A control entry was proposed; it takes effect with `applyControl` once committed. Until then `encodeWith` takes snapshots. */
   noteControl(index: number): void {
     this.#advance(index)
   }
@@ -128,6 +143,15 @@ export class PartitionState {
   #dropExtents(upTo: number): Extent[] {
     const kept = this.extents.findIndex((extent) => extent.endOffset > upTo)
     return this.extents.splice(0, kept < 0 ? this.extents.length : kept)
+  }
+
+  /** The state once the control entries have taken effect that `lastIndex` covers already (snapshots are taken in between). */
+  encodeWith(pending: readonly ControlEntry[]): Uint8Array {
+    if (pending.length === 0) return this.encode()
+    const copy = PartitionState.decode(this.encode(), this.lastIndex)
+    assert(typeof copy !== 'string', 'PART-5: a state reads what it wrote')
+    for (const entry of pending) copy.applyControl(entry)
+    return copy.encode()
   }
 
   encode(): Uint8Array {

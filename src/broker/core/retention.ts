@@ -40,13 +40,17 @@ export function planRetention(
   ]
   let total = pieces.reduce((sum, piece) => sum + piece.bytes, 0)
   let plan: RetentionPlan | undefined
+  let segments = 0
   for (const piece of pieces) {
+    // Records without a time are as old as what was appended after them: they go when that goes.
+    const isUntimed = piece.maxTimestampMs < 0 && at.settings.retentionMs !== Infinity
     const tooOld = piece.maxTimestampMs >= 0 && at.nowMs - piece.maxTimestampMs > at.settings.retentionMs
     // By size, as Kafka: a piece goes when what remains without it still reaches the limit; unarchived records stay.
     const tooMuch = piece.isSegment && total - piece.bytes >= at.settings.retentionBytes
-    if (!tooOld && !tooMuch) break
+    if (!tooOld && !tooMuch && !isUntimed) break
     total -= piece.bytes
-    plan = { logStartOffset: piece.endOffset, segments: (plan?.segments ?? 0) + (piece.isSegment ? 1 : 0) }
+    if (piece.isSegment) segments += 1
+    if (tooOld || tooMuch) plan = { logStartOffset: piece.endOffset, segments }
   }
   return plan
 }

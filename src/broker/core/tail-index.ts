@@ -115,19 +115,23 @@ export class TailIndex {
     return length
   }
 
-  /** Forgets batches at the front that lie below WAL file `file` and end at or before `offset`; answers the bytes that had been in memory. */
-  dropFront(file: number, offset: number): number {
-    let released = 0
+  /** Forgets batches at the front that lie below WAL file `file` and end at or before `offset`; answers what of it was in memory. */
+  dropFront(file: number, offset: number): { readonly batches: number; readonly bytes: number } {
+    let batches = 0
+    let bytes = 0
     while (this.#count > 0 && this.#number(0, column.walFile) < file && this.#number(0, column.endOffset) <= offset) {
       const length = this.#number(0, column.length)
-      if (this.#hotFrom === 0) released += length
-      else this.#hotFrom -= 1
+      if (this.#hotFrom > 0) this.#hotFrom -= 1
+      else {
+        batches += 1
+        bytes += length
+      }
       this.#payloads[this.#head] = undefined
       this.#head = (this.#head + 1) % this.#capacity
       this.#count -= 1
       this.bytes -= length
     }
-    return released
+    return { batches, bytes }
   }
 
   #slot(place: number): number {

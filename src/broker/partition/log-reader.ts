@@ -1,9 +1,12 @@
 // Owns reading a partition's log from whichever tier holds the offset: memory, the WAL file, a WAL object, a segment. Not which
 // offsets may be seen (partition.ts).
 
+import { assert } from '../../base/assert.ts'
 import { isOpError, OpError } from '../../base/op-error.ts'
 import type { WalPosition } from '../../model/entry.ts'
-import type { PartitionState } from '../core/partition-state.ts'
+import type { SegmentFacts } from '../../../tiers/segment/core/index.ts'
+import type { Extent } from '../../../tiers/stream/core/index.ts'
+import { firstEndingAfter, type PartitionState } from '../core/partition-state.ts'
 import type { TailIndex } from '../core/tail-index.ts'
 import type { Archive, ArchivedRun, LogNode } from '../ports.ts'
 
@@ -13,6 +16,12 @@ export interface ReadRange {
   readonly endOffset: number
   readonly maxBytes: number
   readonly minOneBatch: boolean
+}
+
+interface TimeStep {
+  readonly batches: readonly Uint8Array[]
+  /** Everything below was looked at. */
+  readonly next: number
 }
 
 const nothing: ArchivedRun = { batches: [], bytes: 0 }
@@ -84,44 +93,83 @@ export class LogReader {
   }
 
   #readArchived(offset: number, maxBytes: number): Promise<ArchivedRun> {
-    const { segments, extents } = this.#state
-    if (offset < this.#state.archivedEndOffset) {
-      const segment = segments.find((one) => offset < one.endOffset)
-      if (segment !== undefined) return this.#archive.readSegment(segment, Math.max(offset, segment.baseOffset), maxBytes)
-    }
-    const extent = extents.find((one) => offset < one.endOffset)
-    if (extent !== undefined) return this.#archive.readExtent(extent, Math.max(offset, extent.baseOffset), maxBytes)
+    const { segment, extent } = this.#pieceAt(offset)
+    return segment === undefined
+      ? this.#archive.readExtent(extent, offset, maxBytes)
+      : this.#archive.readSegment(segment, offset, maxBytes)
+  }
+
+  /** Where in the bucket the offset lies. A hole is damage: it is named, never read past. */
+  #pieceAt(
+    offset: number,
+  ): { readonly segment: SegmentFacts; readonly extent?: never } | { readonly segment?: never; readonly extent: Extent } {
+    const segment = firstEndingAfter(this.#state.segments, offset)
+    if (segment !== undefined && segment.baseOffset <= offset) return { segment }
+    const extent = firstEndingAfter(this.#state.extents, offset)
+    if (extent !== undefined && extent.baseOffset <= offset) return { extent }
     throw new OpError('missing', {
       code: 'OFFSET_NOT_HELD',
       detail: `offset ${offset} of partition ${this.#state.topicId}-${this.#state.index} is in no tier; run 'chronik bucket verify'`,
     })
   }
 
-  /** The batch that may hold the first record at or after the timestamp, in offset order over all tiers. */
-  async *batchesFrom(timestampMs: number): AsyncGenerator<Uint8Array> {
-    const first = this.#tail.firstOffset ?? Infinity
-    for (const segment of this.#state.segments) {
-      if (segment.maxTimestampMs < timestampMs || segment.baseOffset >= first) continue
-      const batch = await this.#archive.segmentBatchAt(segment, timestampMs)
-      if (batch !== undefined) yield batch
-    }
-    for (const extent of this.#state.extents) {
-      if (extent.maxTimestampMs < timestampMs || extent.baseOffset >= first) continue
-      const run = await this.#archive.readExtent(extent, extent.baseOffset, extent.length)
-      yield* run.batches
-    }
-    for (let place = 0; place < this.#tail.count; place += 1) {
-      if (this.#tail.maxTimestampAt(place) < timestampMs) continue
-      yield this.#tail.payloadAt(place) ?? (await this.#logs.read(this.#tail.batch(place).position))
+  /**
+   * The batches below `endOffset` that may hold a record at or after the timestamp, in offset order. The place of each is looked up
+   * only when it is its turn: while one is awaited, others move from tier to tier.
+   */
+  async *batchesFrom(timestampMs: number, endOffset: number): AsyncGenerator<Uint8Array> {
+    for (let at = this.#state.logStartOffset; at < endOffset;) {
+      at = Math.max(at, this.#state.logStartOffset)
+      const first = this.#tail.firstOffset
+      const step = await (first !== undefined && at >= first
+        ? this.#tailStep(at, timestampMs)
+        : this.#archiveStep(at, timestampMs))
+      assert(step.next > at, 'READ-1: a search by time moves on')
+      yield* step.batches
+      at = step.next
     }
   }
 
-  /** −1 when the log is empty. */
-  maxTimestampMs(): number {
+  async #tailStep(at: number, timestampMs: number): Promise<TimeStep> {
+    let place = this.#tail.find(at)
+    let next = at
+    while (place < this.#tail.count && this.#tail.maxTimestampAt(place) < timestampMs) {
+      next = this.#tail.endOffsetAt(place)
+      place += 1
+    }
+    if (place >= this.#tail.count) return { batches: [], next: Math.max(next, this.#tail.endOffset ?? next) }
+    const end = this.#tail.endOffsetAt(place)
+    const payload = this.#tail.payloadAt(place)
+    if (payload !== undefined) return { batches: [payload], next: end }
+    try {
+      return { batches: [await this.#logs.read(this.#tail.batch(place).position)], next: end }
+    } catch (error) {
+      if (!isOpError(error, 'missing')) throw error
+      return this.#archiveStep(next, timestampMs)
+    }
+  }
+
+  async #archiveStep(at: number, timestampMs: number): Promise<TimeStep> {
+    const { segment, extent } = this.#pieceAt(at)
+    if (segment !== undefined) {
+      const none = { batches: [], next: segment.endOffset }
+      if (segment.maxTimestampMs < timestampMs) return none
+      const found = await this.#archive.segmentBatchAt(segment, timestampMs, at)
+      return found === undefined ? none : { batches: [found.batch], next: found.endOffset }
+    }
+    if (extent.maxTimestampMs < timestampMs) return { batches: [], next: extent.endOffset }
+    const { batches } = await this.#archive.readExtent(extent, at, extent.length)
+    return { batches, next: extent.endOffset }
+  }
+
+  /** The largest timestamp below `endOffset` as far as it is told apart; −1 when there is none. */
+  maxTimestampMs(endOffset: number): number {
     let max = -1
     for (const segment of this.#state.segments) max = Math.max(max, segment.maxTimestampMs)
-    for (const extent of this.#state.extents) max = Math.max(max, extent.maxTimestampMs)
-    for (let place = 0; place < this.#tail.count; place += 1) max = Math.max(max, this.#tail.maxTimestampAt(place))
+    for (const extent of this.#state.extents) if (extent.endOffset <= endOffset) max = Math.max(max, extent.maxTimestampMs)
+    for (let place = 0; place < this.#tail.count && this.#tail.endOffsetAt(place) <= endOffset; place += 1) {
+      max = Math.max(max, this.#tail.maxTimestampAt(place))
+    }
     return max
   }
 }

@@ -3,7 +3,8 @@
 //
 // Order of side effects of an append: check -> stamp -> propose -> state -> (committed, or in the bucket) -> visible -> acknowledged.
 
-import { assert, assertDefined } from '../../base/assert.ts'
+import { assertDefined } from '../../base/assert.ts'
+import { OpError } from '../../base/op-error.ts'
 import {
   leaderEpoch,
   type LeaderEpoch,
@@ -20,13 +21,13 @@ import type { AppendRequest, AppendResult, OffsetAndTimestamp, PartitionView, Re
 import { type Admission, admit } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
 import { encodeControl } from '../core/control.ts'
-import { failureOf } from '../failures.ts'
-import { type Forgotten, PartitionState } from '../core/partition-state.ts'
+import { failureOf, kafkaFailure } from '../failures.ts'
+import type { Forgotten, PartitionState } from '../core/partition-state.ts'
 import { TailIndex } from '../core/tail-index.ts'
 import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
-import { CommitQueue } from './commit-queue.ts'
+import { CommitQueue, type OnSettled } from './commit-queue.ts'
 import { LogReader } from './log-reader.ts'
 
 export interface PartitionParts {
@@ -38,6 +39,13 @@ export interface PartitionParts {
   readonly hot: HotCache
   /** What a committed control entry took out of use. */
   readonly onForgotten: (forgotten: Forgotten) => void
+}
+
+interface PendingControl {
+  readonly index: LogIndex
+  readonly entry: ControlEntry
+  readonly resolve: () => void
+  readonly reject: (error: OpError) => void
 }
 
 interface ReadWaiter {
@@ -68,10 +76,11 @@ export class Partition implements PartitionView, Coolable {
   readonly #reader: LogReader
   readonly #queue = new CommitQueue()
   readonly #onForgotten: (forgotten: Forgotten) => void
-  #controls: Array<{ readonly index: LogIndex; readonly entry: ControlEntry; readonly done: () => void }> = []
+  #controls: PendingControl[] = []
   #highWatermark: number
   #readers: ReadWaiter[] = []
-  #gone = false
+  /** The error all are answered with, once the partition is no longer served here. */
+  #gone: number | undefined
 
   constructor(parts: PartitionParts) {
     this.topicName = parts.topicName
@@ -123,6 +132,10 @@ export class Partition implements PartitionView, Coolable {
     return this.state.segments.length === 0 ? -1 : this.state.archivedEndOffset
   }
 
+  get isGone(): boolean {
+    return this.#gone !== undefined
+  }
+
   get tailBatches(): number {
     return this.#tail.count
   }
@@ -133,56 +146,37 @@ export class Partition implements PartitionView, Coolable {
   }
 
   append(request: AppendRequest, done: (result: AppendResult) => void): void {
+    if (this.#gone !== undefined) {
+      this.#refuse(kafkaFailure(this.#gone), done)
+      return
+    }
     const nowMs = this.#world.clock.nowMs()
-    const admission = this.#gone
-      ? { kind: 'refused' as const, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: null }
-      : admit(request.records, {
-          state: this.state,
-          settings: this.settings,
-          term: this.log.term,
-          nowMs,
-          crc32c: this.#world.crc32c,
-        })
-    if (admission.kind === 'refused') {
-      this.#refuse(admission, done)
-      return
-    }
-    if (admission.kind === 'duplicate') {
-      this.counters.duplicates += 1
-      const result = this.#appended(admission.baseOffset, admission.timestampMs)
-      if (admission.endOffset <= this.#highWatermark)
-        this.#world.logs.whenAllowed(() => {
-          done(result)
-        })
-      else
-        this.#queue.alsoWait(admission.endOffset, () => {
-          done(result)
-        })
-      return
-    }
-    try {
-      const result = this.#appended(admission.baseOffset, admission.logAppendTimeMs)
-      this.#propose(
-        request.records,
-        nowMs,
-        request.acks === 0
-          ? undefined
-          : () => {
-              done(result)
-            },
-      )
-      if (request.acks === 0) done(result)
-    } catch (error) {
-      this.#refuse(failureOf(error), done)
+    const admission = admit(request.records, {
+      state: this.state,
+      settings: this.settings,
+      term: this.log.term,
+      nowMs,
+      crc32c: this.#world.crc32c,
+    })
+    switch (admission.kind) {
+      case 'refused':
+        this.#refuse(admission, done)
+        return
+      case 'duplicate':
+        this.#repeat(admission, request.acks, done)
+        return
+      case 'admitted':
+        this.#admit(request, { admission, nowMs }, done)
     }
   }
 
-  /** Proposes a control entry; the promise resolves when it is committed and has taken effect. */
+  /** Proposes a control entry; the promise resolves when it is committed and has taken effect. OpError when it will not. */
   appendControl(entry: ControlEntry): Promise<void> {
-    return new Promise((resolve) => {
+    if (this.#gone !== undefined) return Promise.reject(partitionGone(this))
+    return new Promise((resolve, reject) => {
       const index = this.log.propose('control', encodeControl(entry))
       this.state.noteControl(index)
-      this.#controls.push({ index, entry, done: resolve })
+      this.#controls.push({ index, entry, resolve, reject })
     })
   }
 
@@ -191,26 +185,25 @@ export class Partition implements PartitionView, Coolable {
    * keeps these bytes first waits until everything proposed so far is in the bucket.
    */
   snapshot(): Uint8Array {
-    const bytes = this.state.encode()
-    if (this.#controls.length === 0) return bytes
-    const after = PartitionState.decode(bytes, this.state.lastIndex)
-    assert(typeof after !== 'string', 'a state decodes from its own bytes')
-    for (const { entry } of this.#controls) after.applyControl(entry)
-    return after.encode()
+    return this.state.encodeWith(this.#controls.map((control) => control.entry))
   }
 
   read(request: ReadRequest): ReadResult | Promise<ReadResult> {
-    if (this.#gone) return this.#failed(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
-    if (request.offset < this.state.logStartOffset || request.offset > this.#highWatermark) {
+    if (this.#gone !== undefined) return this.#failed(this.#gone)
+    if (request.offset < this.state.logStartOffset || request.offset > this.state.endOffset) {
       return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
     }
-    if (request.offset === this.#highWatermark) return this.#records({ batches: [], bytes: 0 })
+    // As Kafka: what is in the log and not visible yet is no error.
+    if (request.offset >= this.#highWatermark) return this.#records({ batches: [], bytes: 0 })
     const { maxBytes, minOneBatch } = request
     const run = this.#reader.read({ offset: request.offset, endOffset: this.#highWatermark, maxBytes, minOneBatch })
     if (!(run instanceof Promise)) return this.#records(run)
     return run.then(
       (read) => this.#records(read),
       (error: unknown) => {
+        if (this.#gone !== undefined) return this.#failed(this.#gone)
+        // Retention has passed the offset while it was being read.
+        if (request.offset < this.state.logStartOffset) return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
         const failure = failureOf(error)
         this.#world.log.error('a read failed', {
           topic: this.topicName,
@@ -228,9 +221,8 @@ export class Partition implements PartitionView, Coolable {
     return this.#reader.read({ offset: from, endOffset, maxBytes, minOneBatch: true })
   }
 
-  /** Where a segment of about `bytes` that begins at `from` may end: at a batch boundary, within what is visible. */
   async offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
-    for await (const batch of this.#reader.batchesFrom(timestampMs)) {
+    for await (const batch of this.#reader.batchesFrom(timestampMs, this.#highWatermark)) {
       const found = this.#world.findByTimestamp(batch, timestampMs)
       if (found === undefined || found.offset < this.state.logStartOffset) continue
       if (found.offset >= this.#highWatermark) return undefined
@@ -244,12 +236,12 @@ export class Partition implements PartitionView, Coolable {
   }
 
   async offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
-    const max = this.#reader.maxTimestampMs()
+    const max = this.#reader.maxTimestampMs(this.#highWatermark)
     return max < 0 ? undefined : this.offsetForTimestamp(max)
   }
 
   onReadableBeyond(from: Offset, callback: () => void): () => void {
-    if (this.#gone || this.#highWatermark > from) {
+    if (this.#gone !== undefined || this.#highWatermark > from) {
       callback()
       return () => undefined
     }
@@ -281,7 +273,8 @@ export class Partition implements PartitionView, Coolable {
 
   /** WAL files below `oldestFile` are gone; what lay there is read from the bucket from now on. */
   releaseWal(oldestFile: number): void {
-    this.#hot.released(this.#tail.dropFront(oldestFile, this.state.streamedEndOffset))
+    const { batches, bytes } = this.#tail.dropFront(oldestFile, this.state.streamedEndOffset)
+    this.#hot.released(this, batches, bytes)
   }
 
   /** At recovery: a batch found in the local WAL, already in `state`. */
@@ -290,20 +283,63 @@ export class Partition implements PartitionView, Coolable {
     this.unarchivedBytes += batch.position.length
   }
 
-  /** The topic is deleted: everyone who waits is told. */
-  remove(): void {
-    this.#gone = true
-    while (this.#tail.hotCount > 0) this.#hot.released(this.#tail.coolOldest())
+  /** No longer served here (its topic was deleted, the node ends): everyone who waits is told so, now and from now on. */
+  leave(errorCode: number): void {
+    if (this.#gone !== undefined) return
+    this.#gone = errorCode
+    let bytes = 0
+    const batches = this.#tail.hotCount
+    while (this.#tail.hotCount > 0) bytes += this.#tail.coolOldest()
+    this.#hot.released(this, batches, bytes)
+    for (const settle of this.#queue.abandon()) settle('gone')
+    for (const { reject } of this.#controls.splice(0)) reject(partitionGone(this))
     this.#wakeReaders(Infinity)
   }
 
-  #propose(records: Uint8Array, nowMs: number, onVisible: (() => void) | undefined): void {
+  #repeat(
+    admission: Extract<Admission, { kind: 'duplicate' }>,
+    acks: AppendRequest['acks'],
+    done: (result: AppendResult) => void,
+  ): void {
+    this.counters.duplicates += 1
+    const result = this.#appended(admission.baseOffset, admission.timestampMs)
+    if (acks === 0) done(result)
+    else if (admission.endOffset > this.#highWatermark) this.#queue.alsoWait(admission.endOffset, this.#answer(result, done))
+    else
+      this.#world.logs.whenAllowed(() => {
+        done(result)
+      })
+  }
+
+  #admit(
+    { records, acks }: AppendRequest,
+    { admission, nowMs }: { readonly admission: Extract<Admission, { kind: 'admitted' }>; readonly nowMs: number },
+    done: (result: AppendResult) => void,
+  ): void {
+    const result = this.#appended(admission.baseOffset, admission.logAppendTimeMs)
+    try {
+      this.#propose(records, nowMs, acks === 0 ? undefined : this.#answer(result, done))
+    } catch (error) {
+      this.#refuse(failureOf(error), done)
+      return
+    }
+    if (acks === 0) done(result)
+  }
+
+  #answer(result: AppendResult, done: (result: AppendResult) => void): OnSettled {
+    return (outcome) => {
+      if (outcome === 'visible') done(result)
+      else this.#refuse(kafkaFailure(this.#gone ?? ErrorCode.NOT_LEADER_OR_FOLLOWER), done)
+    }
+  }
+
+  #propose(records: Uint8Array, nowMs: number, onSettled: OnSettled | undefined): void {
     const index = this.log.propose('batch', records)
     const digest = digestOf(records)
     this.state.replayBatch({ index, term: this.log.term, digest, nowMs })
     const { baseOffset, endOffset, maxTimestampMs } = digest
     this.#tail.push({ index, baseOffset, endOffset, maxTimestampMs, position: this.#world.logs.positionOfLast }, records)
-    this.#queue.push(index, endOffset, onVisible)
+    this.#queue.push(index, endOffset, onSettled)
     this.#hot.admit(this, records.length)
     this.unarchivedSinceMs ??= nowMs
     this.unarchivedBytes += records.length
@@ -340,24 +376,31 @@ export class Partition implements PartitionView, Coolable {
 
   #applyControls(index: LogIndex): void {
     while ((this.#controls[0]?.index ?? Infinity) <= index) {
-      const { entry, done } = assertDefined(this.#controls.shift(), 'a control entry waits')
+      const { entry, resolve } = assertDefined(this.#controls.shift(), 'a control entry waits')
       const forgotten = this.state.applyControl(entry)
-      if (entry.kind === 'segment-published') this.#archived(entry.segment.dataBytes)
+      this.#noteUnarchived(entry, forgotten)
       this.#onForgotten(forgotten)
-      done()
+      resolve()
     }
   }
 
-  #archived(bytes: number): void {
+  #noteUnarchived(entry: ControlEntry, forgotten: Forgotten): void {
+    if (this.state.endOffset === this.state.archivedEndOffset) {
+      this.unarchivedBytes = 0
+      this.unarchivedSinceMs = undefined
+      return
+    }
+    const isSegment = entry.kind === 'segment-published'
+    const bytes = isSegment ? entry.segment.dataBytes : forgotten.extents.reduce((sum, extent) => sum + extent.length, 0)
     this.unarchivedBytes = Math.max(0, this.unarchivedBytes - bytes)
-    this.unarchivedSinceMs = this.state.endOffset > this.state.archivedEndOffset ? this.#world.clock.nowMs() : undefined
+    if (isSegment) this.unarchivedSinceMs = this.#world.clock.nowMs()
   }
 
   #advance(index: LogIndex): void {
     const visible = this.#queue.advance(index)
     if (visible === undefined) return
     this.#highWatermark = visible.endOffset
-    for (const tell of visible.waiting) tell()
+    for (const settle of visible.waiting) settle('visible')
     this.#wakeReaders(visible.endOffset)
   }
 
@@ -368,4 +411,8 @@ export class Partition implements PartitionView, Coolable {
     this.#readers = this.#readers.filter((waiter) => waiter.offset >= beyond)
     for (const waiter of woken) waiter.callback()
   }
+}
+
+function partitionGone({ topicName, index }: Partition): OpError {
+  return new OpError('missing', { code: 'PARTITION_GONE', detail: `partition ${topicName}-${index} is no longer served here` })
 }
