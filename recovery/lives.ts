@@ -34,9 +34,14 @@ export async function listLives(store: ObjectStore): Promise<readonly LifeFacts[
   return [...found].sort(([left], [right]) => left - right).map(([life, facts]) => ({ life: lifeNumber(life), ...facts }))
 }
 
-async function readRecord<Record>(store: ObjectStore, key: string): Promise<Record> {
+async function readRecord<Record>(store: ObjectStore, key: string, lists: readonly (keyof Record & string)[]): Promise<Record> {
   const record = decodeJson(await store.get(key))
-  if (record === undefined || record['formatVersion'] !== lifeFormatVersion) {
+  const isKnown =
+    record?.['formatVersion'] === lifeFormatVersion &&
+    typeof record['life'] === 'number' &&
+    typeof record['clusterId'] === 'string' &&
+    lists.every((list) => Array.isArray(record[list]))
+  if (!isKnown) {
     throw new OpError('corrupt', {
       code: 'LIFE_RECORD_UNKNOWN',
       detail: `${key} is not a record this build reads (format version ${lifeFormatVersion})`,
@@ -45,8 +50,9 @@ async function readRecord<Record>(store: ObjectStore, key: string): Promise<Reco
   return record as Record
 }
 
-export const readClaim = (store: ObjectStore, life: LifeNumber): Promise<ClaimRecord> => readRecord(store, claimKey(life))
-export const readOpen = (store: ObjectStore, life: LifeNumber): Promise<OpenRecord> => readRecord(store, openKey(life))
+export const readClaim = (store: ObjectStore, life: LifeNumber): Promise<ClaimRecord> => readRecord(store, claimKey(life), [])
+export const readOpen = (store: ObjectStore, life: LifeNumber): Promise<OpenRecord> =>
+  readRecord(store, openKey(life), ['nodes', 'cuts'])
 
 /** Takes the life, or answers false when another node took it first. */
 export async function claimLife(store: ObjectStore, record: ClaimRecord): Promise<boolean> {

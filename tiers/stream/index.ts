@@ -2,8 +2,8 @@
 
 export { type Extent, extentOf } from './core/extent.ts'
 export { digestOf } from './core/digest.ts'
-export { decodeFence, encodeFence, encodeStreamObject, noTopic } from './core/format.ts'
-export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter } from './core/format.ts'
+export { decodeFence, encodeFence, encodeStreamObject, headerBytes as streamDataFrom, noTopic } from './core/format.ts'
+export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter, StreamHeader } from './core/format.ts'
 export {
   claimKey,
   groupSnapshotPrefix,
@@ -18,5 +18,5 @@ export {
 } from './core/keys.ts'
 export { streamLimits } from './limits.ts'
 export type { PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
-export { readStreamedHead, type StreamedObjectHead } from './reader.ts'
+export { readStreamedHead, readStreamedHeader, type StreamedObjectHead } from './reader.ts'
 export { type StreamCounters, Streamer, type StreamerOptions } from './streamer.ts'

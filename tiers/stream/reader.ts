@@ -7,9 +7,12 @@ import type { ObjectReader } from '../ports.ts'
 import {
   decodeFence,
   decodeStreamFooter,
+  decodeStreamHeader,
   decodeStreamTrailer,
   type Fence,
+  headerBytes,
   type StreamFooter,
+  type StreamHeader,
   trailerBytes,
 } from './core/format.ts'
 import { streamLimits } from './limits.ts'
@@ -38,4 +41,11 @@ export async function readStreamedHead(store: ObjectReader, key: string, crc32c:
   const footer = decodeStreamFooter(footerBytes, trailer.value, crc32c)
   if (!footer.ok) throw corrupt(key, footer.failure)
   return { kind: 'entries', key, sizeBytes, footer: footer.value }
+}
+
+/** Who wrote the object and when, from its first bytes. OpError `corrupt` names the object. */
+export async function readStreamedHeader(store: ObjectReader, key: string): Promise<StreamHeader> {
+  const header = decodeStreamHeader(await store.getRange(key, 0, headerBytes))
+  if (!header.ok) throw corrupt(key, header.failure)
+  return header.value
 }

@@ -48,8 +48,34 @@ export function encodeCommand(command: ClusterCommand): Uint8Array {
 /** Metadata entries were written by this code and are checksummed; anything else is damage, named. */
 export function decodeCommand(bytes: Uint8Array): Outcome<ClusterCommand, string> {
   const parsed = parseJson(bytes)
-  if (parsed === undefined || parsed['v'] !== version) return fail('a metadata entry is not a command this build knows')
+  if (parsed === undefined || parsed['v'] !== version || !isCommand(parsed))
+    return fail('a metadata entry is not a command this build knows')
   return succeed(parsed as unknown as ClusterCommand)
+}
+
+function isCommand(form: Record<string, unknown>): boolean {
+  const { kind, name, id, configs, partitionCount, count } = form
+  switch (kind) {
+    case 'create-topic':
+      return typeof name === 'string' && typeof id === 'string' && isObject(configs) && isCount(partitionCount)
+    case 'create-partitions':
+      return typeof id === 'string' && isCount(partitionCount)
+    case 'delete-topic':
+      return typeof id === 'string'
+    case 'allocate-producer-ids':
+      return isCount(count)
+    default:
+      return false
+  }
+}
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null
+
+/** A length no real command reaches, so that a bent one cannot make a state of any size. */
+const countMax = 2 ** 20
+
+function isCount(value: unknown): boolean {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= countMax
 }
 
 function parseJson(bytes: Uint8Array): Record<string, unknown> | undefined {
@@ -73,6 +99,15 @@ interface SnapshotForm {
     readonly groups: readonly number[]
     readonly configs: Readonly<Record<string, string>>
   }>
+}
+
+function isWhole(form: Partial<SnapshotForm>): boolean {
+  if (!Number.isSafeInteger(form.nextGroup) || !Number.isSafeInteger(form.nextProducerId) || !Array.isArray(form.topics))
+    return false
+  return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
+    (topic) =>
+      typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
+  )
 }
 
 export class ClusterState {
@@ -175,7 +210,7 @@ export class ClusterState {
   /** Replaces the state; false when the bytes are not a snapshot this build knows. */
   restore(bytes: Uint8Array): boolean {
     const form = parseJson(bytes) as unknown as SnapshotForm | undefined
-    if (form === undefined || form.v !== version) return false
+    if (form === undefined || form.v !== version || !isWhole(form)) return false
     this.#byName.clear()
     this.#byId.clear()
     this.#nextGroup = form.nextGroup

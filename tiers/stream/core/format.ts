@@ -9,8 +9,8 @@
 //                        batch:   offset step uvarint · last offset delta uvarint · max timestamp i64 · producer id i64 ·
 //                                 [producer epoch i16 · base sequence i32 when the id is ≥ 0]
 //                        control, metadata: the payload itself
-//   trailer   32 B   footer position u64 · footer length u32 · footer CRC32C u32 · writer's term u32 · version u16 · reserved
-//                    u16 · magic "CHRKWALE"
+//   trailer   32 B   footer position u64 · footer length u32 · CRC32C u32 · writer's term u32 · version u16 · reserved u16 ·
+//                    magic "CHRKWALE"; the CRC covers the footer and what stands behind it in the trailer
 //
 // All numbers big-endian, as on Kafka's wire. A fence is an object of its own kind, magic "CHRKFENC", then JSON.
 
@@ -188,19 +188,40 @@ export function encodeStreamObject(
   const trailer = new ByteWriter()
   long(trailer, position)
   trailer.uint32(footerBytes.length)
-  trailer.uint32(crc32c(footerBytes))
-  trailer.uint32(origin.term)
-  trailer.uint16(streamFormatVersion)
-  trailer.uint16(0)
-  text(trailer, trailerMagic)
-  body.push(footerBytes, trailer.concat())
+  const rest = new ByteWriter()
+  rest.uint32(origin.term)
+  rest.uint16(streamFormatVersion)
+  rest.uint16(0)
+  text(rest, trailerMagic)
+  const restBytes = rest.concat()
+  trailer.uint32(crc32c(restBytes, crc32c(footerBytes)))
+  body.push(footerBytes, trailer.concat(), restBytes)
   return { body, places }
+}
+
+export interface StreamHeader {
+  readonly life: number
+  readonly node: number
+  /** Whole seconds, by the writer's clock. */
+  readonly createdMs: number
+}
+
+/** Reads the first bytes of an object. Nothing a reader needs: for who looks at the object or proves it whole. */
+export function decodeStreamHeader(head: Uint8Array): Outcome<StreamHeader, string> {
+  if (head.length < headerBytes || !hasMagic(head, 0, headerMagic)) return fail('it does not begin like a WAL object')
+  const r = new ByteReader(head, headerMagic.length)
+  const version = r.uint16()
+  if (version !== streamFormatVersion) return fail(`format version ${version}, this build reads ${streamFormatVersion}`)
+  r.uint16()
+  return succeed({ life: r.uint32(), node: r.uint32(), createdMs: r.uint32() * 1000 })
 }
 
 export interface StreamTrailer {
   readonly footerPosition: number
   readonly footerLength: number
-  readonly footerCrc: number
+  /** Over the footer, then `rest`. */
+  readonly crc: number
+  readonly rest: Uint8Array
   readonly term: LeaderEpoch
 }
 
@@ -217,13 +238,14 @@ export function decodeStreamTrailer(tail: Uint8Array, objectBytes: number): Outc
   const r = new ByteReader(tail, tail.length - trailerBytes)
   const footerPosition = Number(r.int64())
   const footerLength = r.uint32()
-  const footerCrc = r.uint32()
+  const crc = r.uint32()
+  const rest = tail.subarray(r.position)
   const term = leaderEpoch(r.uint32())
   const version = r.uint16()
   if (version !== streamFormatVersion) return fail(`format version ${version}, this build reads ${streamFormatVersion}`)
   if (footerPosition < headerBytes || footerPosition + footerLength + trailerBytes !== objectBytes)
     return fail('the trailer points outside the object')
-  return succeed({ footerPosition, footerLength, footerCrc, term })
+  return succeed({ footerPosition, footerLength, crc, rest, term })
 }
 
 function readDigest(r: ByteReader, before: { offset: number }): BatchDigest {
@@ -275,7 +297,7 @@ function readGroup(r: ByteReader): StreamedGroup {
 
 export function decodeStreamFooter(footer: Uint8Array, trailer: StreamTrailer, crc32c: Crc32c): Outcome<StreamFooter, string> {
   if (footer.length !== trailer.footerLength) return fail('the footer is not whole')
-  if (crc32c(footer) !== trailer.footerCrc) return fail('the footer does not match its checksum')
+  if (crc32c(trailer.rest, crc32c(footer)) !== trailer.crc) return fail('the footer does not match its checksum')
   const r = new ByteReader(footer)
   const groups: StreamedGroup[] = []
   for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) groups.push(readGroup(r))
@@ -297,10 +319,18 @@ export function encodeFence(fence: Fence): Uint8Array {
   return w.concat()
 }
 
+/** Undefined for anything but a whole fence. */
 export function decodeFence(bytes: Uint8Array): Fence | undefined {
   if (!hasMagic(bytes, 0, fenceMagic)) return undefined
   const r = new ByteReader(bytes, fenceMagic.length)
   const json = r.string(false)
   if (r.failure !== undefined) return undefined
-  return JSON.parse(json) as Fence
+  try {
+    const { byLife, by, atMs } = (JSON.parse(json) ?? {}) as Partial<Fence>
+    if (typeof byLife !== 'number' || typeof by !== 'string' || typeof atMs !== 'number') return undefined
+    return { byLife, by, atMs }
+  } catch {
+    // Not JSON: a damaged fence, which the reader names as an object without a trailer.
+    return undefined
+  }
 }
