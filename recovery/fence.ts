@@ -23,20 +23,21 @@ export interface WriterEnd {
 
 /** What a writer left under its prefix, from number `from` on. */
 export async function surveyWriter(store: ObjectStore, prefix: string, from: number): Promise<WriterEnd> {
-  const objects: WriterObject[] = []
-  const beyondGap: WriterObject[] = []
-  let next = from
+  const listed: WriterObject[] = []
   const options = from === 0 ? {} : { startAfter: numberedKey(prefix, from - 1) }
   for await (const facts of store.list(prefix, options)) {
     const sequence = sequenceOfKey(facts.key)
-    if (sequence === undefined) continue
-    const found = { sequence, key: facts.key, sizeBytes: facts.sizeBytes }
-    if (sequence === next) {
-      objects.push(found)
-      next += 1
-    } else beyondGap.push(found)
+    if (sequence !== undefined) listed.push({ sequence, key: facts.key, sizeBytes: facts.sizeBytes })
   }
-  return { objects, next, beyondGap }
+  return writerEnd(listed, from)
+}
+
+/** Where the sequence ends that begins at `from`; `listed` ascends. */
+export function writerEnd(listed: readonly WriterObject[], from: number): WriterEnd {
+  const later = listed.filter((object) => object.sequence >= from)
+  const gap = later.findIndex((object, at) => object.sequence !== from + at)
+  const objects = gap < 0 ? later : later.slice(0, gap)
+  return { objects, next: from + objects.length, beyondGap: later.slice(objects.length) }
 }
 
 /** A fence is a small object; anything this small is looked at before it is taken for entries. */

@@ -17,3 +17,5 @@ export { type RecoveryReport, reportLines, type SetBackOffset } from './report.t
 export { snapshotStores } from './stages/load-bucket.ts'
 export { Heartbeat } from './running/heartbeat.ts'
 export { type Capture, Snapshotter } from './running/snapshotter.ts'
+export type { Finding, Severity, VerifyReport, VerifyTotals } from './verify/findings.ts'
+export { verifyBucket, type VerifyOptions, type VerifyWorld } from './verify/verify-bucket.ts'

@@ -3,7 +3,7 @@
 
 import { default as PQueue } from 'p-queue'
 import { OpError } from '../../src/base/op-error.ts'
-import { ClusterState, decodeCommand, PartitionState } from '../../src/broker/core/index.ts'
+import { ClusterState, decodeCommand, decodeControl, PartitionState } from '../../src/broker/core/index.ts'
 import { groupNumber, type GroupNumber, type LifeNumber, metadataGroup, type NodeId } from '../../src/model/ids.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
 import { type Snapshot, SnapshotStore } from '../../tiers/snapshot/index.ts'
@@ -13,6 +13,7 @@ import {
   metadataSnapshotPrefix,
   numberedKey,
   readStreamedHead,
+  type StreamedEntry,
   type StreamedObjectHead,
   type StreamFooter,
 } from '../../tiers/stream/index.ts'
@@ -57,7 +58,10 @@ export async function newestSnapshot(store: SnapshotStore, what: string, report:
   })
 }
 
-async function heads(world: RecoveryWorld, objects: readonly WriterObject[]): Promise<readonly StreamedObjectHead[]> {
+/** What loading needs of the world: `verify` loads with no node around it. */
+export type LoadWorld = Pick<RecoveryWorld, 'store' | 'crc32c' | 'clock'>
+
+async function heads(world: LoadWorld, objects: readonly WriterObject[]): Promise<readonly StreamedObjectHead[]> {
   const queue = new PQueue({ concurrency: footersAtOnce })
   return Promise.all(objects.map((object) => queue.add(() => readStreamedHead(world.store, object.key, world.crc32c))))
 }
@@ -89,17 +93,15 @@ export function replayMetadata(loaded: LoadedMetadata, index: number, payload: U
   loaded.lastIndex = index
 }
 
-export async function loadMetadata(
-  world: RecoveryWorld,
-  loaded: LoadedMetadata,
-  objects: readonly WriterObject[],
-): Promise<void> {
-  for (const head of await heads(world, objects)) {
-    if (head.kind === 'fence') continue
-    loaded.term = Math.max(loaded.term, head.footer.term)
-    for (const { entries } of head.footer.groups) {
-      for (const entry of entries) if (entry.payload !== undefined) replayMetadata(loaded, entry.index, entry.payload)
-    }
+export async function loadMetadata(world: LoadWorld, loaded: LoadedMetadata, objects: readonly WriterObject[]): Promise<void> {
+  for (const head of await heads(world, objects)) replayMetadataObject(loaded, head)
+}
+
+export function replayMetadataObject(loaded: LoadedMetadata, head: StreamedObjectHead): void {
+  if (head.kind === 'fence') return
+  loaded.term = Math.max(loaded.term, head.footer.term)
+  for (const { entries } of head.footer.groups) {
+    for (const entry of entries) if (entry.payload !== undefined) replayMetadata(loaded, entry.index, entry.payload)
   }
 }
 
@@ -132,17 +134,21 @@ export function addNewPartitions(loaded: LoadedGroups, cluster: ClusterState): v
 }
 
 export async function loadGroups(
-  world: RecoveryWorld,
+  world: LoadWorld,
   loaded: LoadedGroups,
   objects: readonly WriterObject[],
   report: RecoveryReport,
 ): Promise<void> {
   for (const head of await heads(world, objects)) {
-    if (head.kind === 'fence') continue
-    report.walObjects += 1
-    loaded.term = Math.max(loaded.term, head.footer.term)
-    replayFooter(loaded, head.footer, { key: head.key, sizeBytes: head.sizeBytes, nowMs: world.clock.nowMs() })
+    if (head.kind === 'entries') report.walObjects += 1
+    replayGroupsObject(loaded, head, world.clock.nowMs())
   }
+}
+
+export function replayGroupsObject(loaded: LoadedGroups, head: StreamedObjectHead, nowMs: number): void {
+  if (head.kind === 'fence') return
+  loaded.term = Math.max(loaded.term, head.footer.term)
+  replayFooter(loaded, head.footer, { key: head.key, sizeBytes: head.sizeBytes, nowMs })
 }
 
 function replayFooter(
@@ -163,6 +169,13 @@ function replayFooter(
           detail: `${object.key}: entry ${state.lastIndex + 1} of partition ${share.topicId}-${share.partition} is missing, ${entry.index} is there`,
         })
       }
+      const contradiction = contradictionOf(state, entry)
+      if (contradiction !== undefined) {
+        throw new OpError('corrupt', {
+          code: 'ENTRY_CONTRADICTS',
+          detail: `${object.key}: entry ${entry.index} of partition ${share.topicId}-${share.partition}: ${contradiction}; restore the object from the bucket's versions`,
+        })
+      }
       if (entry.digest !== undefined) {
         state.replayBatch({ index: entry.index, term: entry.term, digest: entry.digest, nowMs: object.nowMs })
       } else if (entry.payload !== undefined) state.replayControl(entry.index, entry.payload)
@@ -176,4 +189,19 @@ function replayFooter(
     })
     if (extent !== undefined) state.addExtent(extent)
   }
+}
+
+/** Why the entry cannot follow the state: sound checksums, and yet not what a broker wrote. The state machine asserts the same. */
+function contradictionOf(state: PartitionState, entry: StreamedEntry): string | undefined {
+  if (entry.digest !== undefined) {
+    const { baseOffset } = entry.digest
+    return baseOffset === state.endOffset ? undefined : `it begins at offset ${baseOffset}, the log ends at ${state.endOffset}`
+  }
+  if (entry.payload === undefined) return undefined
+  const control = decodeControl(entry.payload)
+  if (!control.ok) return control.failure
+  if (control.value.kind !== 'segment-published' || state.segments.length === 0) return undefined
+  const { segment } = control.value
+  if (segment.endOffset <= state.logStartOffset || segment.baseOffset === state.archivedEndOffset) return undefined
+  return `segment ${segment.key} does not follow the one that ends at ${state.archivedEndOffset}`
 }
