@@ -83,34 +83,41 @@ export class Sweeper {
     references: ReadonlySet<string>,
     olderThanMs: number,
   ): Promise<{ readonly listed: number; readonly candidates: readonly ListedObject[] }> {
-    const { store, ports } = this.#options
+    const idle = (facts: ListedObject): boolean => !references.has(facts.key) && facts.lastModifiedMs < olderThanMs
     const candidates: ListedObject[] = []
     let listed = 0
-    for await (const facts of store.list(segmentsPrefix)) {
+    for await (const facts of this.#options.store.list(segmentsPrefix)) {
       listed += 1
-      if (!references.has(facts.key) && facts.lastModifiedMs < olderThanMs) candidates.push(facts)
+      if (idle(facts)) candidates.push(facts)
     }
-    const covered = ports.coveredBelow()
-    const oldLives = ports.oldLivesCovered()
     for (const prefix of writerPrefixes) {
-      const byWriter = new Map<string, NumberedObject[]>()
-      for await (const facts of store.list(prefix)) {
-        listed += 1
-        const object = numbered(facts)
-        if (object === undefined) continue
-        const list = byWriter.get(object.prefix) ?? []
-        if (list.length === 0) byWriter.set(object.prefix, list)
-        list.push(object)
-      }
+      const byWriter = await this.#writersUnder(prefix)
       for (const [writer, objects] of byWriter) {
-        const last = objects.at(-1)?.sequence ?? 0
-        const below = covered.get(writer) ?? (oldLives ? last : 0)
-        for (const object of objects) {
-          if (object.sequence < below && !references.has(object.key) && object.lastModifiedMs < olderThanMs)
-            candidates.push(object)
-        }
+        listed += objects.length
+        const below = this.#coveredBelow(writer, objects)
+        candidates.push(...objects.filter((object) => object.sequence < below && idle(object)))
       }
     }
     return { listed, candidates }
+  }
+
+  /** UPKEEP-2. */
+  #coveredBelow(writer: string, objects: readonly NumberedObject[]): number {
+    const { ports } = this.#options
+    const covered = ports.coveredBelow().get(writer)
+    if (covered !== undefined) return covered
+    return ports.oldLivesCovered() ? (objects.at(-1)?.sequence ?? 0) : 0
+  }
+
+  async #writersUnder(prefix: string): Promise<ReadonlyMap<string, readonly NumberedObject[]>> {
+    const byWriter = new Map<string, NumberedObject[]>()
+    for await (const facts of this.#options.store.list(prefix)) {
+      const object = numbered(facts)
+      if (object === undefined) continue
+      const list = byWriter.get(object.prefix)
+      if (list === undefined) byWriter.set(object.prefix, [object])
+      else list.push(object)
+    }
+    return byWriter
   }
 }
