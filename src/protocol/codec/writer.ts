@@ -75,11 +75,14 @@ export class ByteWriter {
   }
 
   int8(value: number): void {
-    this.view.setInt8(this.room(1), value)
+    // `room` may move the scratch, so it is asked first, here and below: `this.view` must be the one after the move.
+    const at = this.room(1)
+    this.view.setInt8(at, value)
   }
 
   bool(value: boolean): void {
-    this.view.setInt8(this.room(1), value ? 1 : 0)
+    const at = this.room(1)
+    this.view.setInt8(at, value ? 1 : 0)
   }
 
   int16(value: number): void {
@@ -260,7 +263,8 @@ export class ByteWriter {
   /** The tagged section of a struct none of whose known tagged fields is written. */
   unknownTags(fields: UnknownTaggedFields): void {
     if (fields === undefined) {
-      this.bytes[this.room(1)] = 0
+      const at = this.room(1)
+      this.bytes[at] = 0
       return
     }
     this.uvarint(fields.length)

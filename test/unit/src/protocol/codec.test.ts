@@ -211,6 +211,40 @@ describe('the writer', () => {
     for (const { expected, chunks } of finished) expect(new ByteReader(Buffer.concat(chunks)).string(true)).toBe(expected)
   })
 
+  test('moves to a larger scratch at any field, and leaves finished messages in the old one alone', () => {
+    const fields: readonly ((w: ByteWriter) => void)[] = [
+      (w) => w.int8(-7),
+      (w) => w.bool(true),
+      (w) => w.int16(-7),
+      (w) => w.uint16(7),
+      (w) => w.int32(-7),
+      (w) => w.uint32(7),
+      (w) => w.int64(-7n),
+      (w) => w.float64(7.5),
+      (w) => w.uuid('ESIzRF1uf5CZqrvM3e7_CA'),
+      (w) => w.varint(7),
+      (w) => w.varlong(7n),
+      (w) => w.string('seven', true),
+      (w) => w.raw(new Uint8Array([7, 7])),
+      (w) => w.unknownTags(undefined),
+    ]
+    const slabBytes = 64 * 1024
+    for (const field of fields) {
+      const [alone] = [new ByteWriter()].map((w) => (field(w), w.concat()))
+      for (let roomLeft = 0; roomLeft <= 24; roomLeft++) {
+        const pool = new ScratchPool()
+        const first = new ByteWriter(pool)
+        first.raw(new Uint8Array(slabBytes / 2).fill(0xaa))
+        const finished = first.concat()
+        const w = new ByteWriter(pool)
+        w.raw(new Uint8Array(slabBytes / 2 - roomLeft).fill(0xbb))
+        field(w)
+        expect(toHex(w.concat().subarray(slabBytes / 2 - roomLeft))).toBe(toHex(alone!))
+        expect(finished.every((byte) => byte === 0xaa)).toBe(true)
+      }
+    }
+  })
+
   test('sizes tagged fields of one, two and three bytes of length', () => {
     for (const length of [3, 125, 126, 127, 128, 16_380, 20_000]) {
       const message = fetchRequest({
