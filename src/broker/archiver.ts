@@ -65,6 +65,7 @@ export class Archiver {
     this.#cancel?.()
     // How it died was told.
     await this.#busy.catch(() => undefined)
+    await this.#turn
   }
 
   /** Runs `work` while no segment is being written. */

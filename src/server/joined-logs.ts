@@ -156,6 +156,8 @@ class Joint implements JoinedLogs {
   }
 
   async close(abandon: Promise<void>): Promise<void> {
+    // Entries on their way to the disk go along (an acks=0 batch, a request that timed out).
+    await Promise.race([this.#logs.settled().catch(() => undefined), abandon])
     await Promise.all([this.metadata.close(abandon), this.data.close(abandon)])
     this.guard.close()
   }

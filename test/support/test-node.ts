@@ -19,7 +19,7 @@ import { WalDisk } from './wal-disk.ts'
 
 const mebibyte = 1024 * 1024
 
-const settings: NodeSettings = {
+export const settings: NodeSettings = {
   node: { id: 1, rack: '' },
   cluster: { takeover: false, acceptWalLoss: false },
   kafka: {
