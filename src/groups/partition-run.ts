@@ -66,7 +66,7 @@ export class PartitionRun {
     this.step()
   }
 
-  /** Tells all who wait to go elsewhere and forgets the state; resolves when nothing is on its way any more. */
+  /** Tells all who wait to go elsewhere; resolves when nothing is on its way any more. The state stays as it then is. */
   async stop(error: GroupError): Promise<void> {
     this.#state = 'stopped'
     this.#queue = []
@@ -139,8 +139,8 @@ export class PartitionRun {
   async #drain(): Promise<void> {
     while (this.#queue.length > 0 && !this.#hasStopped()) {
       const batch = this.#takeBatch()
+      // Taken in also when the run was stopped meanwhile: the last snapshot must hold what the log holds.
       const failure = await this.#appendBatch(batch)
-      if (this.#hasStopped()) break
       const error = failure === undefined ? 'NONE' : errorOfAppend(failure)
       for (const append of batch) {
         const now = this.#surroundings.now()

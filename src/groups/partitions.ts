@@ -118,6 +118,7 @@ export class GroupPartitions {
 
   /** Removes the offsets of a deleted topic; with its id, those of another topic of that name stay. Returns how many. */
   async onTopicDeleted(topic: string, topicId?: string): Promise<number> {
+    if (this.#closed) return 0
     const changes = [...this.#runs.values()].map((run) =>
       run.change((tickets, now) => run.machine.topicDeleted(topic, topicId, tickets, now)),
     )
@@ -128,9 +129,7 @@ export class GroupPartitions {
   async close(): Promise<void> {
     this.#closed = true
     this.#disarm?.()
-    const runs = [...this.#runs.values()]
-    this.#runs.clear()
-    await Promise.all(runs.map((run) => run.stop('COORDINATOR_NOT_AVAILABLE')))
+    await Promise.all([...this.#runs.values()].map((run) => run.stop('COORDINATOR_NOT_AVAILABLE')))
   }
 
   /** Every committed offset of the partitions here, for drills and lag: what is on its way is not among them. */

@@ -211,10 +211,15 @@ class StandaloneNode implements RunningNode {
         this.#fail(error)
       },
     })
-    return { ...parts, front: this.#frontOf(parts.broker, parts.groups) }
+    const whenAllowed = (flush: () => void): void => {
+      // The fenced say nothing more, not even what they had made up their mind to say before they knew. Others tell what failed.
+      if (this.#failure !== undefined && !isOpError(this.#failure, 'fenced')) flush()
+      else parts.logs.guard.whenAllowed(flush)
+    }
+    return { ...parts, front: this.#frontOf(parts.broker, parts.groups, whenAllowed) }
   }
 
-  #frontOf(broker: StandaloneBroker, groups: GroupCoordinator): KafkaFront {
+  #frontOf(broker: StandaloneBroker, groups: GroupCoordinator, whenAllowed: (flush: () => void) => void): KafkaFront {
     const { kafka, node } = this.#settings
     const { clock, prng, log } = this.#world
     return new KafkaFront({
@@ -223,6 +228,7 @@ class StandaloneNode implements RunningNode {
       clock,
       prng,
       log,
+      whenAllowed,
       settings: {
         host: kafka.listen.host,
         port: kafka.listen.port,
@@ -276,17 +282,27 @@ class StandaloneNode implements RunningNode {
     const parts = assertDefined(this.#parts, 'a node is closed after it was started')
     const failed = this.#failure !== undefined
     parts.broker.stop()
-    await parts.front.close()
+    const fenced = isOpError(this.#failure, 'fenced')
+    // Acknowledgements that may never leave must not hold up the end.
+    await parts.front.close(fenced ? 'at-once' : 'drained')
     await parts.groups.close()
     await parts.archiver.close()
     const abandon = sleep(this.#world.clock, uploadsMsMax)
-    const fenced = isOpError(this.#failure, 'fenced')
-    if (!failed) await Promise.race([parts.snapshotter.run().catch(() => undefined), abandon])
+    if (!failed) await Promise.race([lastSnapshot(parts.snapshotter), abandon])
     await parts.logs.close(fenced ? Promise.resolve() : abandon)
     if (!fenced && parts.logs.allStreamed) await Promise.race([parts.heartbeat.close(), abandon])
     await this.#wal?.close().catch(() => undefined)
     await this.#stack?.store.close()
     await this.#http.close()
     if (!failed) this.#end?.resolve()
+  }
+}
+
+/** Without it the next start replays more; it told why itself. Anything but the world failing is a bug of ours. */
+async function lastSnapshot(snapshotter: NodeParts['snapshotter']): Promise<void> {
+  try {
+    await snapshotter.run()
+  } catch (error) {
+    if (!isOpError(error)) throw error
   }
 }
