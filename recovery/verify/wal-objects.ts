@@ -5,6 +5,7 @@ import { default as PQueue } from 'p-queue'
 import { isOpError } from '../../src/base/op-error.ts'
 import { batchEnd, computeCrc, crcOf, leaderEpochOf, magicOf } from '../../src/protocol/index.ts'
 import {
+  type BatchDigest,
   digestOf,
   readStreamedHead,
   readStreamedHeader,
@@ -102,7 +103,7 @@ export class WalObjects {
       const batch = bytes.subarray(at, at + entry.length)
       if (computeCrc(batch, 0, this.#world.crc32c) !== crcOf(batch))
         this.#damaged(key, `the batch of ${where} does not match its checksum`)
-      else if (!sameFields(digestOf(batch), entry.digest) || leaderEpochOf(batch) !== entry.term)
+      else if (!isDescribed(digestOf(batch), entry.digest) || leaderEpochOf(batch) !== entry.term)
         this.#damaged(key, `the batch of ${where} is not the one that the footer describes`)
       at += entry.length
     }
@@ -117,6 +118,9 @@ export class WalObjects {
 
 const nameOf = (group: StreamedGroup): string => `${group.topicId}-${group.partition}`
 
-function sameFields<Fields extends object>(left: Fields, right: Fields): boolean {
-  return (Object.keys(left) as Array<keyof Fields>).every((name) => left[name] === right[name])
+/** Of a batch without a producer id the footer keeps neither epoch nor sequence: clients send anything there. */
+function isDescribed(batch: BatchDigest, digest: BatchDigest): boolean {
+  const fields: ReadonlyArray<keyof BatchDigest> = ['baseOffset', 'endOffset', 'maxTimestampMs', 'producerId']
+  const ofProducer: ReadonlyArray<keyof BatchDigest> = digest.producerId < 0 ? [] : ['producerEpoch', 'baseSequence']
+  return [...fields, ...ofProducer].every((name) => batch[name] === digest[name])
 }

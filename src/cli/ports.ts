@@ -39,13 +39,29 @@ export interface BucketVerdict {
   readonly lines: readonly Line[]
 }
 
+export interface VerifyOptions {
+  /** Read all data and check every batch; else only what names and describes it. */
+  readonly deep: boolean
+}
+
 /** Reads only. */
-export type VerifyBucket = (store: ObjectStore, onProgress: (done: number, total: number) => void) => Promise<BucketVerdict>
+export type VerifyBucket = (
+  store: ObjectStore,
+  onProgress: (done: number, total: number) => void,
+  options: VerifyOptions,
+) => Promise<BucketVerdict>
 
 export type DumpForm = 'wal' | 'segment' | 'object'
 
 /** What is in one file or object, entry by entry. Throws OpError `corrupt` where it cannot go on; what came before stands. */
-export type Dump = (form: DumpForm, bytes: Uint8Array) => Iterable<Line> | AsyncIterable<Line>
+export type Dump = (form: DumpForm, bytes: Uint8Array, options: DumpOptions) => Iterable<Line> | AsyncIterable<Line>
+
+export interface DumpOptions {
+  /** What the bytes are called: a path, or a key of the bucket. */
+  readonly name: string
+  /** Show every record of every batch. */
+  readonly records: boolean
+}
 
 /** Every engine loads when it is first used. An absent one has no command. */
 export interface Engines {

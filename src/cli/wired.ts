@@ -8,4 +8,6 @@ export const engines: Engines = {
     const { openStoreStack } = await import('../server/index.ts')
     return async (settings, { log }) => (await openStoreStack(settings, log)).store
   },
+  verifyBucket: async () => (await import('./engines/verify.ts')).verify,
+  dump: async () => (await import('./engines/dump.ts')).dump,
 }

@@ -1,6 +1,7 @@
 // Owns the door of the room: what the composition root and recovery use.
 
 export type { CommittedOffset } from './core/durable.ts'
+export { decodeSnapshot as decodeGroupsSnapshot } from './core/snapshot.ts'
 export type { Producer } from './core/messages.ts'
 export type { SetBackOffset } from './core/offsets.ts'
 export { partitionOf } from './core/partition-of.ts'

@@ -1,28 +1,19 @@
 // Owns carrying the state of the group coordinator through snapshots: capture, restore, replay, and setting back offsets that
 // recovery left beyond the end (I8). Not the coordinator.
-//
-// A coordinator section: offset u64 up to which the partition's log is taken in, then the coordinator's own snapshot.
 
 import { OpError } from '../base/op-error.ts'
+import { fail } from '../base/outcome.ts'
 import { type BrokerOffsetsLog, offsetsTopic, type StandaloneBroker } from '../broker/index.ts'
 import type { GroupCoordinator } from '../groups/index.ts'
 import { logIndex, metadataGroup } from '../model/ids.ts'
 import type { Capture, Recovered, SetBackOffset } from '../../recovery/index.ts'
+import { decodeCoordinatorSection, encodeCoordinatorSection } from './coordinator-section.ts'
 import type { JoinedLogs } from './joined-logs.ts'
 
 interface GroupParts {
   readonly broker: StandaloneBroker
   readonly groups: GroupCoordinator
   readonly offsets: BrokerOffsetsLog
-}
-
-const offsetBytes = 8
-
-function wrap(takenIn: number, snapshot: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(offsetBytes + snapshot.length)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(takenIn))
-  bytes.set(snapshot, offsetBytes)
-  return bytes
 }
 
 /** The state of everything at this moment; synchronous, so that it is one moment. */
@@ -37,7 +28,8 @@ export function captureOf({ broker, groups, offsets, logs }: GroupParts & { read
       const appliedIndex = logIndex(partition.state.lastIndex)
       sections.push({ group, kind: 'log', appliedIndex, bytes: partition.snapshot() })
       if (topic.name !== offsetsTopic) return
-      sections.push({ group, kind: 'coordinator', appliedIndex, bytes: wrap(offsets.takenIn(index), groups.snapshot(index)) })
+      const section = encodeCoordinatorSection({ takenIn: offsets.takenIn(index), snapshot: groups.snapshot(index) })
+      sections.push({ group, kind: 'coordinator', appliedIndex, bytes: section })
     })
   }
   return {
@@ -59,9 +51,10 @@ export async function restoreGroups(
     const saved = group === undefined ? undefined : recovered.coordinators.get(group)
     let from = 0
     if (saved !== undefined) {
-      const restored = groups.restore(partition, saved.bytes.subarray(offsetBytes))
-      if (restored.ok) from = Number(new DataView(saved.bytes.buffer, saved.bytes.byteOffset).getBigUint64(0))
-      else
+      const section = decodeCoordinatorSection(saved.bytes)
+      const restored = section === undefined ? fail('it is too short') : groups.restore(partition, section.snapshot)
+      if (section !== undefined && restored.ok) from = section.takenIn
+      else if (!restored.ok)
         recovered.report.damage.push(
           `the coordinator's snapshot of ${offsetsTopic}-${partition}: ${restored.failure}; its whole log is replayed`,
         )

@@ -1,5 +1,6 @@
 // Owns the door of the server: what the composition root starts and closes. No logic.
 
+export { type CoordinatorSection, decodeCoordinatorSection } from './coordinator-section.ts'
 export { KafkaFront } from './front/kafka-front.ts'
 export { HttpFront, type HttpFrontOptions } from './http/http-front.ts'
 export { type HistogramSample, type MetricSample, type MetricSource, plainMetric } from './http/metric-source.ts'

@@ -16,6 +16,7 @@ export {
   sequenceOfKey,
   walPrefix,
 } from './core/keys.ts'
+export { inspectStreamObject, type StreamPart } from './inspect.ts'
 export { streamLimits } from './limits.ts'
 export type { PendingEntry, StreamedObject, StreamedShare, StreamOwner } from './ports.ts'
 export { readStreamedHead, readStreamedHeader, type StreamedObjectHead } from './reader.ts'

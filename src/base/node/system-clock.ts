@@ -16,3 +16,14 @@ export const systemClock: Clock = {
     setImmediate(callback)
   },
 }
+
+/** For commands: a pause is work, and the process stays for its end. */
+export const commandClock: Clock = {
+  ...systemClock,
+  after: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs)
+    return () => {
+      clearTimeout(timer)
+    }
+  },
+}

@@ -45,12 +45,22 @@ async function list(store: ObjectStore, world: World, { prefix = '', json }: Lis
   return exitCodes.done
 }
 
-async function verify(store: ObjectStore, world: World, engine: VerifyBucket, json: boolean): Promise<number> {
+interface VerifyingOptions extends CommonOptions {
+  readonly shallow?: true
+}
+
+async function verify(
+  store: ObjectStore,
+  world: World,
+  engine: VerifyBucket,
+  { json, shallow }: VerifyingOptions,
+): Promise<number> {
   const progress = progressOn(world.console, 'verifying')
-  const { isWhole, lines } = await engine(store, progress.update).finally(progress.end)
-  const shown = json
-    ? `${JSON.stringify({ whole: isWhole, findings: lines.map((line) => line.json) })}\n`
-    : lines.map(({ text }) => `${text}\n`).join('')
+  const { isWhole, lines } = await engine(store, progress.update, { deep: shallow !== true }).finally(progress.end)
+  const shown =
+    json === true
+      ? `${JSON.stringify({ whole: isWhole, findings: lines.map((line) => line.json) })}\n`
+      : lines.map(({ text }) => `${text}\n`).join('')
   world.console.out(shown)
   return isWhole ? exitCodes.done : exitCodes.difference
 }
@@ -64,11 +74,11 @@ export function registerBucket(open: Open, verifyBucket: Engines['verifyBucket']
         finish(await withStore(open, world, command, (store) => list(store, world, options)))
       })
     if (verifyBucket === undefined) return
-    settingsCommand(bucket, 'verify', 'prove the bucket whole: every object, checksum and reference').action(
-      async (options: CommonOptions, command: Command) => {
+    settingsCommand(bucket, 'verify', 'prove the bucket whole: every object, checksum and reference')
+      .option('--shallow', 'read no data: trust that it is as its index and footers say')
+      .action(async (options: VerifyingOptions, command: Command) => {
         const engine = await verifyBucket()
-        finish(await withStore(open, world, command, (store) => verify(store, world, engine, options.json === true)))
-      },
-    )
+        finish(await withStore(open, world, command, (store) => verify(store, world, engine, options)))
+      })
   }
 }

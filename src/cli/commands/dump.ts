@@ -7,15 +7,16 @@ import type { Dump, DumpForm, Engines, World } from '../ports.ts'
 import { withStore } from './bucket.ts'
 import { type CommonOptions, type Register, readInput, settingsCommand } from './command.ts'
 
-interface DumpOptions extends CommonOptions {
+interface Chosen extends CommonOptions {
   readonly file?: string
   readonly key?: string
+  readonly records?: boolean
 }
 
 const forms: ReadonlyArray<readonly [DumpForm, string]> = [
-  ['wal', 'a file of the hot WAL'],
+  ['wal', 'a file of the hot WAL, or its identity.json'],
   ['segment', 'an archived segment'],
-  ['object', 'a WAL object of the bucket'],
+  ['object', 'any object of the bucket: WAL object, fence, snapshot, segment, or the record of a life'],
 ]
 
 async function write(world: World, lines: ReturnType<Dump>, asJson: boolean): Promise<number> {
@@ -28,15 +29,17 @@ export function registerDump(dump: NonNullable<Engines['dump']>, open: Engines['
     const group = parent.command('dump').description('show what is in one file or object, entry by entry')
     for (const [form, what] of forms) {
       const command = settingsCommand(group, form, `show ${what} (with --json one entry a line)`)
-      command.option('--file <path>', 'read it from this file')
+      command.option('--file <path>', 'read it from this file').option('--records', 'show every record of every batch')
       if (open !== undefined && form !== 'wal') command.option('--key <key>', 'read it from the bucket the settings name')
-      command.action(async ({ file, key, json }: DumpOptions, self: Command) => {
+      command.action(async ({ file, key, json, records = false }: Chosen, self: Command) => {
         const engine = await dump()
-        if (file !== undefined && key === undefined)
-          return finish(await write(world, engine(form, await readInput(world, file, what)), json === true))
+        if (file !== undefined && key === undefined) {
+          const lines = engine(form, await readInput(world, file, what), { name: file, records })
+          return finish(await write(world, lines, json === true))
+        }
         if (key !== undefined && open !== undefined && file === undefined) {
           const fromBucket = withStore(open, world, self, async (store) =>
-            write(world, engine(form, await store.get(key)), json === true),
+            write(world, engine(form, await store.get(key), { name: key, records }), json === true),
           )
           return finish(await fromBucket)
         }
