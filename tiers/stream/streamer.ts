@@ -88,7 +88,6 @@ export class Streamer {
   #proofWanted = false
   #waiters: Waiter[] = []
   #ended: string | undefined
-  #closing = false
 
   constructor(options: StreamerOptions) {
     this.#options = options
@@ -156,9 +155,13 @@ export class Streamer {
 
   /** Uploads what is left, then stops. Gives up what cannot be uploaded when `abandon` resolves. */
   async close(abandon: Promise<void>): Promise<void> {
-    this.#closing = true
-    await Promise.race([this.flush().catch(() => undefined), abandon])
+    await Promise.race([this.#drain().catch(() => undefined), abandon])
     this.#end('closed')
+  }
+
+  /** What comes while the rest is uploaded goes along. */
+  async #drain(): Promise<void> {
+    while (this.#gathering.length + this.#sealed.length > 0) await this.flush()
   }
 
   #arrival(sequence: number): Promise<void> {
@@ -170,10 +173,11 @@ export class Streamer {
   #schedule(urgent: boolean): void {
     if (this.#timer !== undefined && (!urgent || this.#urgent)) return
     this.#timer?.()
-    this.#urgent = urgent
+    // While uploads queue up there may be no timer, and yet an urgent entry that waits.
+    this.#urgent ||= urgent
     const { clock, intervalMs, urgentIntervalMs } = this.#options
     const age = clock.monotonicMs() - this.#gatheringSinceMs
-    this.#timer = clock.after(Math.max(0, (urgent ? urgentIntervalMs : intervalMs) - age), () => {
+    this.#timer = clock.after(Math.max(0, (this.#urgent ? urgentIntervalMs : intervalMs) - age), () => {
       this.#timer = undefined
       // While uploads are queueing up, waiting longer makes fewer, fuller objects.
       if (this.#sealed.length < this.#options.uploadsInFlightMax) this.#seal()
@@ -215,11 +219,10 @@ export class Streamer {
       this.#upload(sealed).then(
         () => {
           this.#uploading -= 1
-          this.#arrived()
+          if (this.#ended === undefined) this.#arrived()
         },
         (error: unknown) => {
-          this.#end(error instanceof Error ? error.message : String(error))
-          this.#options.owner.onEnded(error)
+          if (this.#end(error instanceof Error ? error.message : String(error))) this.#options.owner.onEnded(error)
         },
       )
     }
@@ -316,19 +319,20 @@ export class Streamer {
       this.#waiters = this.#waiters.filter((waiter) => waiter.sequence > upTo)
       for (const waiter of reached) waiter.resolve()
     }
-    if (this.#closing && this.#gathering.length > 0) this.#seal()
-    else if (this.#gathering.length > 0 && this.#timer === undefined) this.#schedule(this.#urgent)
+    if (this.#gathering.length > 0 && this.#timer === undefined) this.#schedule(this.#urgent)
     this.#pump()
   }
 
-  #end(reason: string): void {
-    if (this.#ended !== undefined) return
+  /** False when it had ended before: the owner is told once. */
+  #end(reason: string): boolean {
+    if (this.#ended !== undefined) return false
     this.#ended = reason
     this.#timer?.()
     this.#timer = undefined
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) waiter.reject(ended(reason))
+    return true
   }
 }
 
