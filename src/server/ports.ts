@@ -71,6 +71,8 @@ export interface FrontPorts {
   readonly log: Log
   readonly settings: FrontSettings
   readonly limits: ServerLimits
+  /** Calls back when acknowledgements may leave; at once when absent. */
+  readonly whenAllowed?: (flush: () => void) => void
 }
 
 /** What every handler may use. */

@@ -26,7 +26,13 @@ export class KafkaFront {
     const { apis, fetchSessions } = registryOf(handlerPorts)
     for (const api of [apiVersionsApi(handlerPorts, all), ...apis]) served.set(api.entry.key, api)
     const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log })
-    this.#listener = new KafkaListener({ host: settings.host, port: settings.port, limits: limits.listener, intake, clock, log })
+    const { host, port } = settings
+    const whenAllowed =
+      ports.whenAllowed ??
+      ((flush: () => void): void => {
+        flush()
+      })
+    this.#listener = new KafkaListener({ host, port, limits: limits.listener, intake, clock, log, whenAllowed })
     this.#metrics = frontMetrics({ listener: this.#listener, intake, fetchSessions })
   }
 
@@ -37,9 +43,12 @@ export class KafkaFront {
     return bound
   }
 
-  /** Answers what has been asked and closes; long polls are answered at once. Returns within `drainMs` and `lingerMs`. */
-  close(): Promise<void> {
-    return this.#listener.close()
+  /**
+   * Answers what has been asked and closes; long polls are answered at once. Returns within `drainMs` and `lingerMs`. `at-once` answers
+   * nobody.
+   */
+  close(how: 'drained' | 'at-once' = 'drained'): Promise<void> {
+    return this.#listener.close(how)
   }
 
   metricSources(): readonly MetricSource[] {

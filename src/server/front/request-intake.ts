@@ -15,6 +15,9 @@ import { ApiCounters } from './api-counters.ts'
 import { Call } from './call.ts'
 import { errorCodeOf, NoResponse, type PreparedRequest, type Reply, type ServedApi, type WriteBody } from './served-api.ts'
 
+/** Their answers tell that the log has stored something. Changes of metadata are in the bucket before they are answered. */
+const acknowledging: ReadonlySet<number> = new Set<number>([ApiKey.Produce, ApiKey.OffsetCommit])
+
 /** The version of the answer to an ApiVersions request of a version we do not know. */
 const fallbackVersion = 0
 
@@ -121,7 +124,7 @@ export class KafkaIntake implements RequestIntake {
     body(writer)
     closeFrame(writer, mark)
     counters.responseBytes += writer.byteLength
-    return { kind: 'write', chunks: writer.finish() }
+    return { kind: 'write', chunks: writer.finish(), acknowledges: acknowledging.has(call.header.apiKey) }
   }
 
   #replyToError(error: unknown, prepared: PreparedRequest, facts: RunFacts): Reply<WriteBody> {

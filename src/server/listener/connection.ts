@@ -34,6 +34,8 @@ export interface ListenerShared {
   readonly answerBudget: Budget
   readonly intake: RequestIntake
   nowMs(): number
+  /** Calls back when acknowledgements may leave. */
+  whenAllowed(flush: () => void): void
   after(delayMs: number, callback: () => void): void
   /** Flushes the connection's answers at the end of the turn. */
   flushSoon(connection: Connection): void
@@ -66,6 +68,8 @@ export class Connection implements ConnectionFacts {
   /** What follows a request we cannot answer is not read. */
   #deaf = false
   #closed = false
+  /** An acknowledgement waits among the answers. */
+  #acknowledging = false
   #closeAfterAnswers: CloseReason | undefined = undefined
 
   constructor(socket: Socket, id: number, shared: ListenerShared) {
@@ -101,10 +105,10 @@ export class Connection implements ConnectionFacts {
     return Math.max(0, Math.min(ownRoom, answerBudget.max - answerBudget.used))
   }
 
+  /** What was acknowledged before a pause of this process must not leave after it unasked: hence the question right before. */
   flush(): void {
-    if (this.#closed) return
-    this.#shared.counters.bytesOut += this.#answers.flush()
-    if (this.#answers.bytes === 0) this.#closeIfOver()
+    if (this.#acknowledging) this.#shared.whenAllowed(this.#hand)
+    else this.#hand()
   }
 
   /** Closes what has been silent or has not read for too long. */
@@ -175,6 +179,14 @@ export class Connection implements ConnectionFacts {
     this.#pump()
   }
 
+  readonly #hand = (): void => {
+    if (this.#closed) return
+    this.#shared.counters.bytesOut += this.#answers.flush()
+    if (this.#answers.bytes > 0) return
+    this.#acknowledging = false
+    this.#closeIfOver()
+  }
+
   readonly #onTaken = (): void => {
     this.#activeAtMs = this.#shared.nowMs()
     this.flush()
@@ -190,8 +202,10 @@ export class Connection implements ConnectionFacts {
     if (this.#closed || this.#closeAfterAnswers !== undefined) return
     // The silence of a client counts from its last answer: a long poll must not make it look idle or stalled.
     if (this.#answers.bytes === 0) this.#activeAtMs = this.#shared.nowMs()
-    if (answer.kind === 'write') this.#answers.push(answer.chunks)
-    else if (answer.kind === 'close') {
+    if (answer.kind === 'write') {
+      this.#answers.push(answer.chunks)
+      if (answer.acknowledges) this.#acknowledging = true
+    } else if (answer.kind === 'close') {
       this.#deaf = true
       this.#closeAfterAnswers = { kind: 'bad', detail: answer.reason }
     }

@@ -25,6 +25,8 @@ export interface KafkaListenerOptions {
   readonly intake: RequestIntake
   readonly clock: Clock
   readonly log: Log
+  /** Calls back when acknowledgements may leave: at once, later, or never when this process may not acknowledge any more. */
+  readonly whenAllowed: (flush: () => void) => void
 }
 
 /** A connection that did something this recently is not closed for a newcomer. */
@@ -81,8 +83,11 @@ export class KafkaListener {
     })
   }
 
-  /** Stops accepting, lets every connection finish what it has asked for, and closes the rest after `drainMs`. */
-  async close(): Promise<void> {
+  /**
+   * Stops accepting, lets every connection finish what it has asked for, and closes the rest after `drainMs`. `at-once` waits for
+   * nobody: for a process that may not answer any more.
+   */
+  async close(how: 'drained' | 'at-once' = 'drained'): Promise<void> {
     if (this.#draining) return
     this.#draining = true
     const closed = new Promise<void>((resolve) => {
@@ -90,9 +95,12 @@ export class KafkaListener {
         resolve()
       })
     })
-    for (const connection of [...this.#connections]) connection.drain()
-    await this.#untilEmpty()
-    for (const connection of [...this.#connections]) connection.close({ kind: 'server', detail: 'the drain limit has passed' })
+    if (how === 'drained') {
+      for (const connection of [...this.#connections]) connection.drain()
+      await this.#untilEmpty()
+    }
+    const detail = how === 'drained' ? 'the drain limit has passed' : 'this process may not answer any more'
+    for (const connection of [...this.#connections]) connection.close({ kind: 'server', detail })
     this.#stopSweeping()
     await closed
   }
@@ -112,8 +120,9 @@ export class KafkaListener {
   }
 
   #share(options: KafkaListenerOptions): ListenerShared {
-    const { limits, clock, intake } = options
+    const { limits, clock, intake, whenAllowed } = options
     return {
+      whenAllowed,
       limits,
       intake,
       counters: this.counters,

@@ -10,7 +10,8 @@ export type RequestOrder = 'pipelined' | 'serial'
 
 /** What became of a request: chunks to write; nothing to write (Produce with acks=0); or the connection must go. */
 export type Answer =
-  | { readonly kind: 'write'; readonly chunks: readonly Uint8Array[] }
+  /** `acknowledges`: it may tell that something was stored, which only a process whose life goes on may say. */
+  | { readonly kind: 'write'; readonly chunks: readonly Uint8Array[]; readonly acknowledges: boolean }
   | { readonly kind: 'none' }
   | { readonly kind: 'close'; readonly reason: string }
 
