@@ -176,6 +176,7 @@ function sweeperOf(
   return new Sweeper({
     store,
     log,
+    life: recovered.life,
     graceMs: settings.delete.graceMs,
     ports: {
       references: () => {

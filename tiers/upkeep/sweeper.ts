@@ -1,10 +1,12 @@
 // Owns deleting what nobody refers to any more: forgotten and orphaned segments, WAL objects whose entries are archived, what old
-// lives left. Mark and sweep over the bucket itself, so that it needs no memory of its own and crashes cost nothing (I4).
+// lives left. Mark and sweep over the bucket itself, so that crashes cost nothing (I4): what is remembered from sweep to sweep only
+// delays.
 //
 // UPKEEP-1  an object goes only if it was unreferenced at a moment, everything known at that moment is in the bucket, it is still
-//           unreferenced, and it is older than the grace by the store's own clock.
+//           unreferenced, and both it and its being unreferenced are older than the grace by the store's own clock.
 // UPKEEP-2  a WAL object goes only if every snapshot that is kept already covers it. The last number of an old writer stays: it is
 //           the fence.
+// UPKEEP-3  a snapshot of an old life goes only once this life never looks at an older one again. Claims, openings and heartbeats stay.
 
 import type { Log } from '../../src/base/log.ts'
 import type { ListedObject, ObjectStore } from '../ports.ts'
@@ -26,6 +28,8 @@ export interface SweeperOptions {
   readonly store: ObjectStore
   readonly ports: SweepPorts
   readonly log: Log
+  /** The life that sweeps. */
+  readonly life: number
   readonly graceMs: number
 }
 
@@ -37,7 +41,9 @@ export interface SweepReport {
 }
 
 const writerPrefixes = ['wal/', 'metadata/wal/'] as const
-const segmentsPrefix = 'segments/'
+/** A segment, and what a start left that was proving conditional writes: referred to, or garbage. */
+const loosePrefixes = ['segments/', 'probe/'] as const
+const snapshotPrefixes = ['snapshots/', 'metadata/snapshots/'] as const
 
 interface NumberedObject extends ListedObject {
   readonly prefix: string
@@ -51,6 +57,8 @@ function numbered(facts: ListedObject): NumberedObject | undefined {
 
 export class Sweeper {
   readonly #options: SweeperOptions
+  /** When each object that is now unreferenced was first seen so, by the store's clock. */
+  #idleSinceMs = new Map<string, number>()
   deletedObjects = 0
   deletedBytes = 0
 
@@ -63,42 +71,55 @@ export class Sweeper {
     const { ports, store, graceMs } = this.#options
     const before = ports.references()
     await ports.settle()
-    const { listed, candidates } = await this.#candidates(before, storeNowMs - graceMs)
+    const { listed, idle } = await this.#idleObjects(before)
+    const since = new Map(idle.map(({ key }) => [key, this.#idleSinceMs.get(key) ?? storeNowMs] as const))
+    this.#idleSinceMs = since
+    const olderThanMs = storeNowMs - graceMs
+    const candidates = idle.filter((one) => one.lastModifiedMs < olderThanMs && (since.get(one.key) ?? storeNowMs) <= olderThanMs)
     if (candidates.length === 0) return { listed, deleted: 0, bytes: 0, failed: 0 }
     return ports.whileQuiet(async () => {
       const now = ports.references()
+      for (const key of now) since.delete(key)
       const doomed = candidates.filter((one) => !now.has(one.key))
       await ports.settle()
       const failures = await store.deleteMany(doomed.map((one) => one.key))
       for (const failure of failures)
         this.#options.log.warn('an object could not be deleted; it is tried at the next sweep', failure)
-      const bytes = doomed.reduce((sum, one) => sum + one.sizeBytes, 0)
+      const failed = new Set(failures.map((failure) => failure.key))
+      const bytes = doomed.reduce((sum, one) => sum + (failed.has(one.key) ? 0 : one.sizeBytes), 0)
       this.deletedObjects += doomed.length - failures.length
       this.deletedBytes += bytes
       return { listed, deleted: doomed.length - failures.length, bytes, failed: failures.length }
     })
   }
 
-  async #candidates(
+  async #idleObjects(
     references: ReadonlySet<string>,
-    olderThanMs: number,
-  ): Promise<{ readonly listed: number; readonly candidates: readonly ListedObject[] }> {
-    const idle = (facts: ListedObject): boolean => !references.has(facts.key) && facts.lastModifiedMs < olderThanMs
-    const candidates: ListedObject[] = []
+  ): Promise<{ readonly listed: number; readonly idle: readonly ListedObject[] }> {
+    const { store } = this.#options
+    const idle: ListedObject[] = []
     let listed = 0
-    for await (const facts of this.#options.store.list(segmentsPrefix)) {
-      listed += 1
-      if (idle(facts)) candidates.push(facts)
+    const look = (objects: readonly ListedObject[], mayGo: (object: ListedObject) => boolean): void => {
+      listed += objects.length
+      idle.push(...objects.filter((object) => !references.has(object.key) && mayGo(object)))
     }
+    for (const prefix of loosePrefixes) for await (const facts of store.list(prefix)) look([facts], () => true)
+    for (const prefix of snapshotPrefixes)
+      for await (const facts of store.list(prefix)) look([facts], () => this.#isOldLife(facts))
     for (const prefix of writerPrefixes) {
-      const byWriter = await this.#writersUnder(prefix)
-      for (const [writer, objects] of byWriter) {
-        listed += objects.length
+      for (const [writer, objects] of await this.#writersUnder(prefix)) {
         const below = this.#coveredBelow(writer, objects)
-        candidates.push(...objects.filter((object) => object.sequence < below && idle(object)))
+        look(objects, (object) => (numbered(object)?.sequence ?? below) < below)
       }
     }
-    return { listed, candidates }
+    return { listed, idle }
+  }
+
+  /** UPKEEP-3. */
+  #isOldLife({ key }: ListedObject): boolean {
+    const { ports, life } = this.#options
+    const of = /^(?:metadata\/)?snapshots\/(\d{10})\//.exec(key)?.[1]
+    return of !== undefined && Number(of) < life && ports.oldLivesCovered()
   }
 
   /** UPKEEP-2. */
