@@ -29,8 +29,11 @@ export const simSettings: NodeSettings = {
   stream: { ...usualSettings.stream, objectBytes: 32 * kibibyte },
   segment: { ...usualSettings.segment, bytesMax: 24 * kibibyte, ageMsMax: 4_000, uploadPartBytes: 16 * kibibyte },
   cache: { hotBytes: 24 * kibibyte },
-  delete: { graceMs: 3_000 },
+  delete: { graceMs: 1_000 },
 }
+
+/** Of a slow disk. */
+const syncMsMax = 25
 
 /** What outlives a process. */
 export interface SimDisk {
@@ -45,6 +48,8 @@ export interface Weather {
   lost: number
   /** Of 1: a request reaches the bucket, its answer gets lost. */
   unanswered: number
+  /** The most a request or an answer takes. */
+  latencyMs: number
 }
 
 /** Held still, nothing of it moves: no timer, no answer from disk or bucket. Dead, never again. */
@@ -115,7 +120,7 @@ function overNetwork(
   const { pulse, clock, prng, weather } = world
   const around = async <Result>(run: () => Promise<Result>): Promise<Result> => {
     await pulse.beat()
-    await sleep(clock, 1 + prng.below(20))
+    await sleep(clock, 1 + prng.below(weather.latencyMs))
     if (pulse.isDead) {
       if (prng.below(2) === 0) return new Promise(() => undefined)
       await sleep(clock, prng.below(3) === 0 ? prng.below(1_500) : 0)
@@ -125,7 +130,7 @@ function overNetwork(
       (value) => ({ value }),
       (error: unknown) => ({ error }),
     )
-    await sleep(clock, 1 + prng.below(10))
+    await sleep(clock, 1 + prng.below(weather.latencyMs))
     if (prng.next() < weather.unanswered) return unreachable(pulse)
     await pulse.beat()
     if ('error' in result) throw result.error
@@ -167,7 +172,10 @@ export class SimProcess {
   constructor(order: ProcessOrder) {
     this.order = order
     this.#pulse = new Pulse(order.clock)
-    order.disk.files.fault = async () => {
+    const prng = seededPrng(order.seed + 3)
+    order.disk.files.fault = async (call) => {
+      // Between a write and its sync there is time for anything.
+      if (call === 'sync') await sleep(this.#pulse, prng.below(2) * prng.below(syncMsMax))
       await this.#pulse.beat()
       return undefined
     }

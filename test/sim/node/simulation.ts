@@ -6,6 +6,7 @@ import { crc32c } from '../../../src/base/node/native-crc32c.ts'
 import { type Prng, seededPrng } from '../../../src/base/prng.ts'
 import type { AppendResult, NewTopic } from '../../../src/broker/api.ts'
 import type { Partition } from '../../../src/broker/partition/partition.ts'
+import { isOpError, OpError } from '../../../src/base/op-error.ts'
 import { offset } from '../../../src/model/ids.ts'
 import {
   offsetCommitRequest,
@@ -104,13 +105,14 @@ const zeroTally = (): Tally => ({
   timeSearches: 0,
 })
 const startAttemptsMax = 12
+const calmWeather: Weather = { lost: 0, unanswered: 0, latencyMs: 15 }
 
 export class Simulation {
   readonly #seed: number
   readonly #prng: Prng
   readonly #clock = new ManualClock()
   readonly #bucket: ObjectStore
-  readonly #weather: Weather = { lost: 0, unanswered: 0 }
+  readonly #weather: Weather = { ...calmWeather }
   readonly #topics: SimTopic[] = []
   readonly #commits = new Map<string, SimCommit>()
   readonly #trace: string[] = []
@@ -157,8 +159,8 @@ export class Simulation {
     else if (dice < 740) await this.#resend()
     else if (dice < 800) this.#commit()
     else if (dice < 815) await this.#createTopic()
-    else if (dice < 825) await this.#deleteTopic()
-    else if (dice < 832) await this.#addPartitions()
+    else if (dice < 831) await this.#deleteTopic()
+    else if (dice < 837) await this.#addPartitions()
     else if (dice < 862) await this.#flush()
     else if (dice < 892) await this.#snapshot()
     else if (dice < 922) await this.#archive()
@@ -195,7 +197,10 @@ export class Simulation {
   #produce(): void {
     const partitions = this.#partitions()
     if (partitions.length === 0) return
-    const partition = this.#oneOf(partitions)
+    this.#sendTo(this.#oneOf(partitions))
+  }
+
+  #sendTo(partition: SimPartition): void {
     if (partition.unanswered.length >= 5) return
     const count = 1 + this.#prng.below(3)
     const padding = this.#prng.below(4) === 0 ? this.#prng.below(4000) : this.#prng.below(100)
@@ -347,6 +352,11 @@ export class Simulation {
     const id = this.#process.parts.broker.topicByName(topic.name)?.id
     if (id === undefined) return
     topic.state = 'unwanted'
+    if (this.#prng.below(3) === 0) {
+      // Something of it is on its way when it goes, and then the process goes too.
+      for (let sends = 0; sends < 3; sends += 1) this.#sendTo(this.#oneOf(topic.partitions))
+      return this.#crashAmid(() => this.#process.parts.broker.deleteTopic(id))
+    }
     const deleted = await this.#ask(() => this.#process.parts.broker.deleteTopic(id))
     if (deleted?.ok !== true) return
     this.#note(`deleted ${topic.name}`)
@@ -362,6 +372,15 @@ export class Simulation {
     const count = live.partitions.length + 1
     const grown = await this.#ask(() => this.#process.parts.broker.createPartitions(live.id, count, false))
     if (grown?.ok === true) this.#growTo(topic, count)
+  }
+
+  async #crashAmid(action: () => Promise<unknown>): Promise<void> {
+    if (this.#process.serves) action().catch(() => undefined)
+    for (let left = this.#prng.below(6); left > 0; left -= 1) {
+      this.#clock.advance(this.#prng.below(12))
+      await turns(3)
+    }
+    await this.#crash(this.#oneOf(['kill', 'power']))
   }
 
   /** The answer, or undefined when none came within a while. */
@@ -424,14 +443,15 @@ export class Simulation {
 
   #changeWeather(): void {
     const isFoul = this.#prng.below(2) === 0
-    this.#weather.lost = isFoul ? this.#prng.next() * 0.9 : 0
-    this.#weather.unanswered = isFoul ? this.#prng.next() * 0.3 : 0
-    this.#note(`weather ${this.#weather.lost.toFixed(2)} ${this.#weather.unanswered.toFixed(2)}`)
+    this.#calm()
+    if (isFoul && this.#prng.below(2) === 0) this.#weather.latencyMs = 200 + this.#prng.below(1_500)
+    else if (isFoul) Object.assign(this.#weather, { lost: this.#prng.next() * 0.9, unanswered: this.#prng.next() * 0.3 })
+    const { lost, unanswered, latencyMs } = this.#weather
+    this.#note(`weather ${lost.toFixed(2)} ${unanswered.toFixed(2)} ${latencyMs} ms`)
   }
 
   #calm(): void {
-    this.#weather.lost = 0
-    this.#weather.unanswered = 0
+    Object.assign(this.#weather, calmWeather)
   }
 
   // --- ends and beginnings
@@ -445,6 +465,7 @@ export class Simulation {
   async #afterFailure(): Promise<void> {
     const { failure } = this.#process
     this.#note(`failed: ${failure instanceof Error ? failure.message : 'for an unknown reason'}`)
+    this.#must(isOpError(failure), 'a node ends by the world, not by a bug')
     this.#tally.nodeFailures += 1
     await this.#comeBack(this.#process.kill(), false)
   }
@@ -527,6 +548,8 @@ export class Simulation {
         await this.#start(process)
         break
       } catch (error) {
+        // The world may fail; we may not.
+        if (!isOpError(error) || (process.failure !== undefined && !isOpError(process.failure))) throw error
         this.#tally.failedStarts += 1
         this.#note(`start failed: ${String(error)}`)
         if (attempt > startAttemptsMax) throw error
@@ -535,16 +558,22 @@ export class Simulation {
       }
     }
     // Looking closely takes many reads: in calm weather.
-    const { lost, unanswered } = this.#weather
+    const weather = { ...this.#weather }
     this.#calm()
     await this.#check(isWiped)
-    this.#weather.lost = lost
-    this.#weather.unanswered = unanswered
+    Object.assign(this.#weather, weather)
   }
 
   async #start(process: SimProcess): Promise<void> {
     await drive(this.#clock, process.start(), 120_000)
-    if (process.failure !== undefined) throw new Error('it ended while it started', { cause: process.failure })
+    if (process.failure !== undefined) {
+      const { failure: cause } = process
+      throw new OpError('closed', {
+        code: 'ENDED',
+        detail: `it ended while it started: ${cause instanceof Error ? cause.message : '?'}`,
+        cause,
+      })
+    }
     this.#tally.starts += 1
     const { report, life } = process.recovered!
     this.#note(`${report.mode} of life ${life}: ${report.records} records, ${report.localEntries} from the WAL`)
