@@ -76,6 +76,8 @@ export class Sweeper {
     this.#idleSinceMs = since
     const olderThanMs = storeNowMs - graceMs
     const candidates = idle.filter((one) => one.lastModifiedMs < olderThanMs && (since.get(one.key) ?? storeNowMs) <= olderThanMs)
+    // What was referred to since is counted anew from when it is given up.
+    for (const key of ports.references()) since.delete(key)
     if (candidates.length === 0) return { listed, deleted: 0, bytes: 0, failed: 0 }
     return ports.whileQuiet(async () => {
       const now = ports.references()
