@@ -1,0 +1,149 @@
+// Owns the frozen bytes of snapshots: the container, and the states within it: a partition's, the metadata machine's, the wrapper of
+// a coordinator's. The coordinator's own state is frozen beside its room.
+
+import { describe, expect, it } from 'vitest'
+import { crc32cReference as crc32c } from '../../../src/base/crc32c.ts'
+import { ClusterState, PartitionState } from '../../../src/broker/core/index.ts'
+import { groupNumber, leaderEpoch, logIndex, offset, partitionIndex, topicId } from '../../../src/model/ids.ts'
+import { decodeCoordinatorSection, encodeCoordinatorSection } from '../../../src/server/coordinator-section.ts'
+import { type SegmentFacts, segmentKey } from '../../../tiers/segment/index.ts'
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../../tiers/snapshot/index.ts'
+import { frozenBytes, hexOf } from '../../support/frozen.ts'
+
+const topic = topicId('AAECAwQFBgcICQoLDA0O_w')
+
+describe('snapshot container version 1', () => {
+  const snapshot: Snapshot = {
+    life: 4294967295,
+    node: 7,
+    term: leaderEpoch(9),
+    replayFrom: 1099511627776,
+    createdMs: 1700000000000,
+    sections: [
+      { group: groupNumber(0), kind: 'log', appliedIndex: logIndex(3), bytes: Buffer.from('{"v":1}') },
+      { group: groupNumber(4294967295), kind: 'coordinator', appliedIndex: logIndex(4503599627370497), bytes: new Uint8Array(0) },
+    ],
+  }
+  const bytes = frozenBytes(import.meta.url, 'snapshot-v1.hex', encodeSnapshot(snapshot, crc32c))
+
+  it('is written and read as it was frozen', () => {
+    expect(hexOf(encodeSnapshot(snapshot, crc32c))).toBe(hexOf(bytes))
+    const decoded = decodeSnapshot(bytes, crc32c)
+    expect(decoded.ok && { ...decoded.value, sections: [] }).toEqual({ ...snapshot, sections: [] })
+    expect(decoded.ok && decoded.value.sections.map((one) => ({ ...one, bytes: hexOf(one.bytes) }))).toEqual(
+      snapshot.sections.map((one) => ({ ...one, bytes: hexOf(one.bytes) })),
+    )
+  })
+})
+
+const name = { topicId: topic, partition: partitionIndex(12), baseOffset: offset(4), leaderEpoch: leaderEpoch(2), attempt: 1 }
+const segment: SegmentFacts = {
+  key: segmentKey(name),
+  ...name,
+  endOffset: offset(9),
+  sizeBytes: 1000,
+  dataBytes: 800,
+  recordCount: 5,
+  batchCount: 2,
+  minTimestampMs: 1699999999000,
+  maxTimestampMs: 1700000000000,
+  offsetOfMaxTimestamp: 7,
+  trailerCrc32c: 4022250974,
+}
+
+function partition(): PartitionState {
+  const state = new PartitionState(topic, 12)
+  const digest = { maxTimestampMs: 1700000000000, producerId: 4294967298, producerEpoch: 5 }
+  const batch = (index: number, term: number, range: readonly [number, number], baseSequence: number): void => {
+    state.replayBatch({
+      index,
+      term,
+      digest: { ...digest, baseOffset: offset(range[0]), endOffset: offset(range[1]), baseSequence },
+      nowMs: 1700000000123,
+    })
+  }
+  batch(1, 1, [0, 4], 2147483646)
+  batch(2, 2, [4, 9], 2)
+  const place = { objectKey: 'wal/0000000001/0000000001/0000000000000001', objectSizeBytes: 5000, position: 24, length: 900 }
+  state.addExtent({ ...place, baseOffset: offset(0), endOffset: offset(9), maxTimestampMs: 1700000000000 })
+  state.replayControl(3, Uint8Array.of(2, 1, 0, 0, 0, 0, 0, 0, 0, 4))
+  state.applyControl({ kind: 'segment-published', segment })
+  state.noteControl(4)
+  batch(5, 7, [9, 12], 7)
+  state.addExtent({ ...place, objectKey: `${place.objectKey.slice(0, -1)}2`, baseOffset: offset(9), endOffset: offset(12), maxTimestampMs: -1 })
+  return state
+}
+
+describe("a partition's state version 1", () => {
+  const bytes = frozenBytes(import.meta.url, 'partition-state-v1.hex', partition().encode())
+
+  it('is written as it was frozen', () => {
+    expect(hexOf(partition().encode())).toBe(hexOf(bytes))
+  })
+
+  it('is read as it was frozen', () => {
+    const state = PartitionState.decode(bytes, 5)
+    expect(state).toMatchObject({
+      topicId: topic,
+      index: 12,
+      lastIndex: 5,
+      logStartOffset: 4,
+      endOffset: 12,
+      epochs: [
+        { epoch: 2, startOffset: 4 },
+        { epoch: 7, startOffset: 9 },
+      ],
+      segments: [segment],
+      extents: [{ objectKey: 'wal/0000000001/0000000001/0000000000000002', objectSizeBytes: 5000, position: 24, length: 900, baseOffset: 9, endOffset: 12 }],
+    })
+    if (typeof state === 'string') throw new Error(state)
+    const sequenced = { producerId: 4294967298, producerEpoch: 5, lastOffsetDelta: 2 }
+    expect(state.producers.check({ ...sequenced, baseSequence: 7 })).toEqual({ kind: 'duplicate', baseOffset: 9, timestampMs: 1700000000000 })
+    expect(state.producers.check({ ...sequenced, baseSequence: 10 })).toEqual({ kind: 'next' })
+    expect(hexOf(state.encode())).toBe(hexOf(bytes))
+  })
+})
+
+describe('a snapshot of the metadata machine version 1', () => {
+  function cluster(): ClusterState {
+    const state = new ClusterState()
+    const create = { kind: 'create-topic', internal: false, configs: { 'retention.ms': '1000', 'chronik.durability': 'bucket' } } as const
+    state.apply({ ...create, name: 'größe', id: topic, partitionCount: 2 })
+    state.apply({ ...create, name: 'gone', id: 'AAECAwQFBgcICQoLDA0ODw', partitionCount: 1 })
+    state.apply({ kind: 'delete-topic', id: 'AAECAwQFBgcICQoLDA0ODw' })
+    state.apply({ kind: 'create-partitions', id: topic, partitionCount: 3 })
+    state.apply({ kind: 'allocate-producer-ids', count: 1000 })
+    return state
+  }
+  const bytes = frozenBytes(import.meta.url, 'metadata-snapshot-v1.hex', cluster().snapshot())
+
+  it('is written and read as it was frozen', () => {
+    expect(hexOf(cluster().snapshot())).toBe(hexOf(bytes))
+    const state = new ClusterState()
+    expect(state.restore(bytes)).toBe(true)
+    expect([...state.topics()]).toEqual([
+      {
+        name: 'größe',
+        id: topic,
+        internal: false,
+        groups: [1, 2, 4],
+        configs: new Map([
+          ['retention.ms', '1000'],
+          ['chronik.durability', 'bucket'],
+        ]),
+      },
+    ])
+    expect(state.apply({ kind: 'allocate-producer-ids', count: 1 })).toMatchObject({ ok: true, value: { first: 1000 } })
+    expect(state.apply({ kind: 'create-partitions', id: topic, partitionCount: 4 })).toMatchObject({ ok: true, value: { topic: { groups: [1, 2, 4, 5] } } })
+  })
+})
+
+describe('the wrapper of a coordinator', () => {
+  const section = { takenIn: 4294967297, snapshot: Uint8Array.of(1, 2, 3) }
+  const bytes = frozenBytes(import.meta.url, 'coordinator-section-v1.hex', encodeCoordinatorSection(section))
+
+  it('is written and read as it was frozen', () => {
+    expect(hexOf(encodeCoordinatorSection(section))).toBe(hexOf(bytes))
+    expect(decodeCoordinatorSection(bytes)).toEqual(section)
+  })
+})
