@@ -77,7 +77,10 @@ export class PartitionState {
     const { digest } = entry
     assert(digest.baseOffset === this.endOffset, 'PART-1: batches are contiguous in offsets')
     this.#advance(entry.index)
-    if (this.epochs.at(-1)?.epoch !== entry.term) this.epochs.push({ epoch: entry.term, startOffset: digest.baseOffset })
+    if (this.epochs.at(-1)?.epoch !== entry.term) {
+      this.epochs.push({ epoch: entry.term, startOffset: digest.baseOffset })
+      this.#dropEpochs()
+    }
     this.endOffset = digest.endOffset
     if (digest.producerId < 0) return
     this.producers.replay(
@@ -136,8 +139,13 @@ export class PartitionState {
     this.logStartOffset = offset
     const kept = this.segments.findIndex((segment) => segment.endOffset > offset)
     const segments = this.segments.splice(0, kept < 0 ? this.segments.length : kept)
-    while ((this.epochs[1]?.startOffset ?? Infinity) <= offset) this.epochs.shift()
+    this.#dropEpochs()
     return { segments, extents: this.#dropExtents(offset) }
+  }
+
+  /** Those that end before the log starts. */
+  #dropEpochs(): void {
+    while ((this.epochs[1]?.startOffset ?? Infinity) <= this.logStartOffset) this.epochs.shift()
   }
 
   #dropExtents(upTo: number): Extent[] {
