@@ -28,7 +28,7 @@ test('the tail is a list of batches, whatever is pushed, cooled and dropped', ()
   fc.assert(
     fc.property(fc.nat(6), fc.array(step, { minLength: 60, maxLength: 120 }), (recovered, steps) => {
       const tail = new TailIndex()
-      let plain: PlainBatch[] = []
+      const plain: PlainBatch[] = []
       let offset = 0
       let file = 1
       const push = (count: number, bytes: number, isHot: boolean): void => {
@@ -103,7 +103,7 @@ test('the hot cache holds its budget, evicts in the order of appends, and forget
     fc.property(fc.array(act, { maxLength: 400 }), fc.integer({ min: 1, max: 300 }), (acts, budget) => {
       const cache = new HotCache(budget)
       const owners = Array.from({ length: 4 }, () => new PlainOwner())
-      let order: Array<{ readonly owner: PlainOwner; readonly size: number }> = []
+      const order: Array<{ readonly owner: PlainOwner; readonly size: number }> = []
       for (const { owner: at, size, releases } of acts) {
         const owner = owners[at]!
         const gone = owner.sizes.splice(0, releases)
