@@ -49,7 +49,7 @@ function send({ sequence = 0, epoch = 0, count = 1, topic = 't', acks = -1, valu
 }
 
 const appendedAt = (baseOffset: number): object => ({ kind: 'appended', baseOffset, logAppendTimeMs: -1, logStartOffset: 0 })
-const refusedWith = (errorCode: number): object => expect.objectContaining({ kind: 'error', errorCode })
+const refusedWith = (errorCode: number): unknown => expect.objectContaining({ kind: 'error', errorCode })
 
 describe('a batch that is sent again', () => {
   it('is answered with its first offset when it is durable, and together with the first when it is still on its way', async () => {
