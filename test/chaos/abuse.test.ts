@@ -84,7 +84,7 @@ it('garbage, half requests and hostile lengths close their own connections only'
   const halves: Socket[] = []
   for (let round = 0; round < 300; round += 1) {
     const socket = await connect()
-    const bytes = Buffer.from(Array.from({ length: 1 + prng.below(400) }, () => prng.below(256)))
+    const bytes = Buffer.from(Array.from({ length: 8 + prng.below(400) }, () => prng.below(256)))
     if (round % 3 === 0) socket.write(bytes)
     else if (round % 3 === 1) {
       // Announces what it never sends.
