@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises'
 import { onFatal, onStopSignal } from '../base/node/process-signals.ts'
 import { pinoLog } from '../base/node/pino-log.ts'
-import { systemClock } from '../base/node/system-clock.ts'
+import { holdProcess, systemClock } from '../base/node/system-clock.ts'
 import { exitCodes } from './exit-codes.ts'
 import { runCommandLine } from './program.ts'
 import { engines } from './wired.ts'
@@ -28,6 +28,7 @@ onFatal((report) => {
   process.exit(exitCodes.bug)
 })
 
+const letGo = holdProcess()
 const exitCode = await runCommandLine({
   argv: process.argv.slice(2),
   env: process.env,
@@ -45,5 +46,6 @@ const exitCode = await runCommandLine({
   openLog: ({ level, format }) => pinoLog({ level, format, write: error }),
   engines,
 })
+letGo()
 process.exitCode = exitCode
 systemClock.after(lingerMs, () => process.exit(exitCode))

@@ -1,6 +1,6 @@
 // Owns the real clock. The only place that reads `Date`, `performance` and sets timers.
 
-import type { Clock } from '../clock.ts'
+import type { Cancel, Clock } from '../clock.ts'
 
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
@@ -17,13 +17,13 @@ export const systemClock: Clock = {
   },
 }
 
-/** For commands: a pause is work, and the process stays for its end. */
-export const commandClock: Clock = {
-  ...systemClock,
-  after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs)
-    return () => {
-      clearTimeout(timer)
-    }
-  },
+/** Far from any real pause. */
+const holdStepMs = 3_600_000
+
+/** Keeps the process alive until it is cancelled: the clock's own timers do not, and a pause between two attempts is work. */
+export function holdProcess(): Cancel {
+  const timer = setInterval(() => undefined, holdStepMs)
+  return () => {
+    clearInterval(timer)
+  }
 }

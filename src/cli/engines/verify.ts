@@ -1,7 +1,7 @@
 // Owns how the findings of `bucket verify` are told. Not finding them (recovery/verify).
 
 import { crc32c } from '../../base/node/native-crc32c.ts'
-import { commandClock } from '../../base/node/system-clock.ts'
+import { systemClock } from '../../base/node/system-clock.ts'
 import { type Finding, verifyBucket, type VerifyTotals } from '../../../recovery/index.ts'
 import type { Line, VerifyBucket } from '../ports.ts'
 
@@ -30,7 +30,7 @@ function totalsLine(totals: VerifyTotals, isWhole: boolean, location: string): L
 }
 
 export const verify: VerifyBucket = async (store, onProgress, options) => {
-  const world = { store, clock: commandClock, crc32c, onProgress }
+  const world = { store, clock: systemClock, crc32c, onProgress }
   const { isWhole, findings, totals } = await verifyBucket(world, options)
   return { isWhole, lines: [...findings.map(lineOf), totalsLine(totals, isWhole, store.location)] }
 }
