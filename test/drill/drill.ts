@@ -52,9 +52,11 @@ export interface DrillOrder {
   readonly folder: string
   /** The most a `quorum` topic may lose of what was acknowledged. */
   readonly quorumWindowMsMax: number
-  /** How long is produced before a kill in the midst of it; 0 leaves these kills out. */
+  /** How long is produced before a kill in the midst of it. */
   readonly burstMs: number
   readonly phases: Phases
+  /** Ends after the first comparison. */
+  readonly isComparisonOnly?: boolean
   /** Harms a bucket that is a folder while the broker is down: to prove that a drill can fail. */
   readonly sabotage?: (bucket: string) => void
 }
@@ -212,10 +214,11 @@ class Drill {
     const after = await this.#phases.run('fingerprint after', () => this.#print(before, found))
     this.#differences.push(...compareFingerprints(before, after))
     this.#compareWithSent(after, found)
-    await this.#goOn(witnesses, consumed)
+    const goesOn = this.#order.isComparisonOnly !== true
+    if (goesOn) await this.#goOn(witnesses, consumed)
     const memoryAfter = memoryOf(broker)
     const metricsAfter = await scrape(broker)
-    const withoutWaiting = await this.#crashInTheMidst()
+    const withoutWaiting = goesOn ? await this.#crashInTheMidst() : []
     return {
       store: this.#order.store,
       seed: this.#order.seed,
@@ -426,7 +429,6 @@ class Drill {
 
   /** First with `quorum` topics alone, which are at most an interval behind; then with both, which start without takeover. */
   async #crashInTheMidst(): Promise<DrillReport['withoutWaiting']> {
-    if (this.#order.burstMs === 0) return []
     const topics = Object.entries(burstTopics).map(([durability, name]) => ({
       name,
       partitions: burstPartitions,
