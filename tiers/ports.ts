@@ -92,6 +92,8 @@ export interface Wal {
   durable(): Promise<void>
   /** Payload bytes back from the file, checked. OpError `missing` when the file was released, `corrupt` when the check fails. */
   read(position: WalPosition): Promise<Uint8Array>
+  /** As `read` for each, in the order asked; neighbouring frames share one read of the disk. */
+  readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]>
   /** Files below `file` are no longer needed; they are recycled. Never the newest. */
   release(beforeFile: number): void
   usage(): WalUsage

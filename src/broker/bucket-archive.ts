@@ -1,23 +1,59 @@
 // Owns reading batches that live in the bucket, from segments and from WAL objects, through the block cache. Not which object holds
 // an offset (log-reader.ts).
 
+import { assertDefined } from '../base/assert.ts'
 import type { Crc32c } from '../base/crc32c.ts'
 import { OpError } from '../base/op-error.ts'
-import { batchEnd, computeCrc, crcOf, lastOffsetOf } from '../protocol/index.ts'
+import { batchBytesOf, batchHeaderBytes, computeCrc, crcOf, lastOffsetOf } from '../protocol/index.ts'
 import type { BlockCache } from '../../tiers/cache/index.ts'
 import { type SegmentArchive, SegmentCursor, type SegmentFacts } from '../../tiers/segment/index.ts'
 import type { Extent } from '../../tiers/stream/core/index.ts'
 import type { Archive, ArchivedRun } from './ports.ts'
 
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1 && pieces[0] !== undefined) return pieces[0]
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
-  let at = 0
-  for (const piece of pieces) {
-    whole.set(piece, at)
-    at += piece.length
+/** Neighbouring bytes in several buffers. What lies within one of them is seen in place; only what straddles two is copied. */
+class Pieces {
+  readonly length: number
+  readonly #pieces: readonly Uint8Array[]
+  /** The piece looked at last, and where it begins: readers go forward. */
+  #at = 0
+  #startsAt = 0
+
+  constructor(pieces: readonly Uint8Array[]) {
+    this.#pieces = pieces
+    this.length = pieces.reduce((sum, piece) => sum + piece.length, 0)
   }
-  return whole
+
+  /** `start` never lies before the start of the call before. */
+  slice(start: number, end: number): Uint8Array {
+    let piece = this.#piece()
+    while (start - this.#startsAt >= piece.length) {
+      this.#startsAt += piece.length
+      this.#at += 1
+      piece = this.#piece()
+    }
+    const from = start - this.#startsAt
+    if (end - this.#startsAt <= piece.length) return piece.subarray(from, end - this.#startsAt)
+    const whole = Buffer.allocUnsafeSlow(end - start)
+    let filled = 0
+    for (const next of this.#pieces.slice(this.#at)) {
+      const part = next.subarray(filled === 0 ? from : 0, (filled === 0 ? from : 0) + whole.length - filled)
+      whole.set(part, filled)
+      filled += part.length
+      if (filled === whole.length) break
+    }
+    return whole
+  }
+
+  #piece(): Uint8Array {
+    return assertDefined(this.#pieces[this.#at], 'a slice lies within the pieces')
+  }
+}
+
+/** What the batch at `at` says its length is; infinite where no batch can be. */
+function wholeBatchBytes(pieces: Pieces, at: number): number {
+  if (pieces.length - at < batchHeaderBytes) return Infinity
+  const bytes = batchBytesOf(pieces.slice(at, at + batchHeaderBytes))
+  return bytes < batchHeaderBytes ? Infinity : bytes
 }
 
 /** Sequential readers of archived data that are remembered, the one that read longest ago forgotten first. */
@@ -65,18 +101,19 @@ export class BucketArchive implements Archive {
   /** The extent's batches are found by walking their headers: an extent is at most one WAL object long. */
   async readExtent(extent: Extent, offset: number, maxBytes: number): Promise<ArchivedRun> {
     const object = { key: extent.objectKey, sizeBytes: extent.objectSizeBytes }
-    const bytes = join(await this.#cache.read(object, extent.position, extent.position + extent.length))
+    const pieces = new Pieces(await this.#cache.read(object, extent.position, extent.position + extent.length))
     const batches: Uint8Array[] = []
     let total = 0
-    for (let at = 0; at < bytes.length;) {
-      const end = batchEnd(bytes, at)
-      if (end < 0) throw this.#corrupt(extent, at, 'not a whole batch')
-      if (lastOffsetOf(bytes, at) >= offset) {
+    for (let at = 0; at < pieces.length;) {
+      const end = at + wholeBatchBytes(pieces, at)
+      if (end > pieces.length) throw this.#corrupt(extent, at, 'not a whole batch')
+      if (lastOffsetOf(pieces.slice(at, at + batchHeaderBytes)) >= offset) {
         if (batches.length > 0 && total + end - at > maxBytes) break
-        if (computeCrc(bytes, at, this.#crc32c) !== crcOf(bytes, at))
+        const batch = pieces.slice(at, end)
+        if (computeCrc(batch, 0, this.#crc32c) !== crcOf(batch))
           throw this.#corrupt(extent, at, 'a batch does not match its checksum')
-        batches.push(bytes.subarray(at, end))
-        total += end - at
+        batches.push(batch)
+        total += batch.length
       }
       at = end
     }

@@ -17,8 +17,8 @@ export interface LogNode {
   setUrgent(group: GroupNumber, urgent: boolean): void
   /** Where the entry proposed last stands in the WAL. Valid in the same turn only. */
   readonly positionOfLast: WalPosition
-  /** The payload of an entry; OpError `missing` when the file was released meanwhile. */
-  read(position: WalPosition): Promise<Uint8Array>
+  /** Payloads of entries, in the order asked; neighbours share one read. OpError `missing` when a file was released meanwhile. */
+  readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]>
   /** WAL files below this one are gone. */
   readonly oldestFile: number
   /** Calls back once this process may acknowledge (it has not been paused while another life began). */

@@ -232,7 +232,7 @@ class Joint implements JoinedLogs {
       get positionOfLast() {
         return logs.positionOfLast
       },
-      read: (position) => wal.read(position),
+      readMany: (positions) => wal.readMany(positions),
       get oldestFile() {
         return wal.usage().oldestFile
       },

@@ -4,6 +4,7 @@
 import { networkInterfaces } from 'node:os'
 import type { Log } from '../base/log.ts'
 import { loadBatchCompression } from '../base/node/compression.ts'
+import { collectRarely } from '../base/node/garbage-pacing.ts'
 import { crc32c } from '../base/node/native-crc32c.ts'
 import { systemClock } from '../base/node/system-clock.ts'
 import { systemIdSource, systemPrng } from '../base/node/system-id-source.ts'
@@ -91,6 +92,7 @@ export async function startBroker(
   settings: NodeSettings,
   order: { readonly log: Log; readonly version: string },
 ): Promise<RunningNode> {
+  collectRarely()
   const topicDefaults = checkTopicConfigs(new Map(Object.entries(settings.topicDefaults)))
   if (!topicDefaults.ok)
     throw new OpError('invalid', { code: 'TOPIC_DEFAULTS_INVALID', detail: `[topic-defaults] ${topicDefaults.failure}` })

@@ -108,6 +108,10 @@ export class TestWal implements Wal {
     return Promise.resolve(payload)
   }
 
+  readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]> {
+    return Promise.all(positions.map((position) => this.read(position)))
+  }
+
   release(): void {
     // One file for ever.
   }

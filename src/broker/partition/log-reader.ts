@@ -76,7 +76,7 @@ export class LogReader {
       bytes += length
     }
     try {
-      return { batches: await Promise.all(positions.map((position) => this.#logs.read(position))), bytes }
+      return { batches: await this.#logs.readMany(positions), bytes }
     } catch (error) {
       if (!isOpError(error, 'missing')) throw error
       // The file was released while we read: what it held is in the bucket.
@@ -142,7 +142,7 @@ export class LogReader {
     const payload = this.#tail.payloadAt(place)
     if (payload !== undefined) return { batches: [payload], next: end }
     try {
-      return { batches: [await this.#logs.read(this.#tail.batch(place).position)], next: end }
+      return { batches: await this.#logs.readMany([this.#tail.batch(place).position]), next: end }
     } catch (error) {
       if (!isOpError(error, 'missing')) throw error
       return this.#archiveStep(next, timestampMs)

@@ -25,12 +25,16 @@ export interface Ground {
   readonly chronikArgs: readonly string[]
 }
 
+/** The peer is started with `group.initial.rebalance.delay.ms=0`: a consumer's rate must not tell of a configured wait. */
+const sameAsPeer = ['--groups-initial-rebalance-delay-ms', '0']
+
 /** `seat` keeps two contestants of one kind apart; the same seat again finds its data again, unless it was cleared. */
 export async function enter(kind: Kind, seat: string, ground: Ground): Promise<Contestant> {
   const dir = join(ground.diskDir, seat)
   if (kind === 'chronik') {
     const store = { kind: 'local' as const, dir: join(ground.bucketDir, seat) }
-    const broker = await startBroker({ dir, store, extra: ground.chronikArgs })
+    const extra = [...sameAsPeer, ...ground.chronikArgs]
+    const broker = await startBroker({ dir, store, extra })
     const { bootstrap } = broker
     return { kind, bootstrap, startMs: broker.startMs(), pid: () => broker.pid(), stop: () => broker.stop(), ...admin(bootstrap) }
   }

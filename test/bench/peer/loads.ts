@@ -39,7 +39,7 @@ export interface Scale {
 export const fullScale: Scale = {
   warmUpBytes: 1e9,
   runBytes: 512e6,
-  fsyncRunBytes: 64e6,
+  fsyncRunBytes: 256e6,
   pacedSeconds: 15,
   endToEndRecords: 5_000,
   rawFetchBytes: 4e9,

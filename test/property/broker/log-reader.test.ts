@@ -107,11 +107,11 @@ async function world(plan: typeof layout extends fc.Arbitrary<infer Layout> ? La
   const segments = new SegmentArchive({ reader: store, cache, crc32c })
   const wal = { released: false }
   const logs = {
-    read: (position: WalPosition) =>
+    readMany: (positions: readonly WalPosition[]) =>
       wal.released
         ? Promise.reject(new OpError('missing', { code: 'WAL_FILE_RELEASED', detail: 'gone' }))
-        : Promise.resolve(onDisk.get(position.at)!),
-  } as Pick<LogNode, 'read'> as LogNode
+        : Promise.resolve(positions.map((position) => onDisk.get(position.at)!)),
+  } as Pick<LogNode, 'readMany'> as LogNode
   const reader = new LogReader({ state, tail, logs, archive: new BucketArchive({ segments, cache, crc32c }) })
   const visible = all.at(-1 - Math.min(plan.hidden, all.length - 1 - Math.max(archived, streamed)))?.end ?? state.endOffset
   return { all, reader, visible: Math.max(visible, state.streamedEndOffset), wal, covered: Math.max(archived, streamed) }
