@@ -7,7 +7,7 @@ import { OpError } from '../../src/base/op-error.ts'
 import { SingleFlight } from '../../src/base/single-flight.ts'
 import type { ObjectBody } from '../ports.ts'
 import { ContentTag } from './content-tag.ts'
-import { iovecsMax, knownFoldersMax } from './limits.ts'
+import { iovecsMax, knownFoldersMax, writeBytesMax } from './limits.ts'
 import { errnoOf } from './local-errors.ts'
 
 /** A file that has its whole content on the disk, and no name yet that a reader would look at. */
@@ -24,8 +24,7 @@ export async function writeUnfinished(
   try {
     const tag = new ContentTag()
     for await (const body of pieces) {
-      for (let at = 0; at < body.length; at += iovecsMax) {
-        const batch = at === 0 && body.length <= iovecsMax ? body : body.slice(at, at + iovecsMax)
+      for (const batch of batchesOf(body)) {
         const written = writeAll(file, batch)
         // The kernel copies on a thread of the pool meanwhile.
         for (const piece of batch) tag.add(piece)
@@ -40,6 +39,25 @@ export async function writeUnfinished(
     await discard(path)
     throw error
   }
+}
+
+/** The body in order, in writes that hold up neither the disk's queue nor, while they are summed, the event loop. */
+function* batchesOf(body: ObjectBody): Generator<ObjectBody> {
+  let batch: Uint8Array[] = []
+  let bytes = 0
+  for (const piece of body) {
+    for (let at = 0; at < piece.length; at += writeBytesMax) {
+      const part = piece.subarray(at, at + writeBytesMax)
+      if (batch.length > 0 && (batch.length === iovecsMax || bytes + part.length > writeBytesMax)) {
+        yield batch
+        batch = []
+        bytes = 0
+      }
+      batch.push(part)
+      bytes += part.length
+    }
+  }
+  if (batch.length > 0) yield batch
 }
 
 /** An unfinished file that stays is swept at the next start: not worth failing for. */
