@@ -8,4 +8,4 @@ import { ensureInstalled, root, run } from './install.mjs'
 ensureInstalled()
 run(process.execPath, [join(root, 'infra/house/build.mjs')], 'the build failed; its output above says where')
 process.argv.splice(2, 0, 'start')
-await import(pathToFileURL(join(root, 'bin/chronik.js')).href)
+await import(pathToFileURL(join(root, 'bin/chronik.cjs')).href)

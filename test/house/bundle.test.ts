@@ -2,7 +2,7 @@
 // builds dist/ before.
 
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -13,7 +13,7 @@ import { type Minio, startMinio } from '../support/tools/minio.ts'
 import { describeWithTools } from '../support/tools/tools.ts'
 import { root } from './planted-tree.ts'
 
-const program = join(root, 'bin/chronik.js')
+const program = join(root, 'bin/chronik.cjs')
 
 describeWithTools(['minio'], 'the bundle on a real S3', () => {
   let minio: Minio
@@ -54,6 +54,8 @@ describeWithTools(['minio'], 'the bundle on a real S3', () => {
       await waitUntil(isReady, { until: 'the broker to be ready', timeoutMs: 30_000, process: broker })
       const metrics = await (await fetch(`http://127.0.0.1:${httpPort}/metrics`)).text()
       expect(metrics).toMatch(/^# TYPE chronik_/m)
+      // bin/thread-pool.cjs came before the pool: its 16 threads, and V8's and Node's own.
+      expect(readdirSync(`/proc/${broker.pid}/task`).length).toBeGreaterThan(16)
     } finally {
       const exit = await broker.stop(20_000)
       expect(exit.code, broker.logs()).toBe(0)

@@ -109,8 +109,8 @@ test('an unknown step of the check is refused by name', async () => {
 test('without a build the launcher names the remedy', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'chronik-bin-'))
   mkdirSync(join(dir, 'bin'))
-  writeFileSync(join(dir, 'bin/chronik.mjs'), readFileSync(join(root, 'bin/chronik.js')))
-  const { exitCode, stderr } = await node([join(dir, 'bin/chronik.mjs')])
+  for (const name of ['bin/chronik.cjs', 'bin/thread-pool.cjs']) writeFileSync(join(dir, name), readFileSync(join(root, name)))
+  const { exitCode, stderr } = await node([join(dir, 'bin/chronik.cjs')])
   rmSync(dir, { recursive: true, force: true })
   expect(exitCode).toBe(2)
   expect(stderr).toContain('npm run build')

@@ -67,8 +67,8 @@ const root = (function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))
 })(import.meta.dirname)
 
-export const brokerProgram = (): string => process.env['CHRONIK_PROGRAM'] ?? join(root, 'dist', 'chronik.js')
-export const isBrokerBuilt = (): boolean => existsSync(brokerProgram())
+export const brokerProgram = (): string => process.env['CHRONIK_PROGRAM'] ?? join(root, 'bin', 'chronik.cjs')
+export const isBrokerBuilt = (): boolean => existsSync(process.env['CHRONIK_PROGRAM'] ?? join(root, 'dist', 'chronik.js'))
 export const brokerRemedy = 'npm run build'
 
 const storeEnv = (store: BrokerStore): Record<string, string> =>
