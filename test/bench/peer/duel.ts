@@ -4,7 +4,7 @@
  */
 import { clear, type Contestant, enter, type Ground, type Kind } from './contestant.ts'
 import { type Load, type Outcome, settleDisk } from './loads.ts'
-import { measure, type Measured, measureStart } from './measure.ts'
+import { measure, type Measured, measureStart, touchMemory } from './measure.ts'
 
 export interface DuelOrder {
   readonly ours: Kind
@@ -38,6 +38,7 @@ const seats = { ours: 'ours', peer: 'peer' } as const
 
 export async function duel(load: Load, order: DuelOrder): Promise<Duel> {
   for (const seat of Object.values(seats)) clear(seat, order.ground)
+  touchMemory(order.ground.bucketDir)
   const open: Contestant[] = []
   try {
     for (const [seat, kind] of [
