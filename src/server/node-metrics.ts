@@ -33,7 +33,7 @@ function walMetrics({ wal }: MeteredParts): readonly MetricSource[] {
   return [
     gauge('chronik_wal_used_bytes', 'Bytes of WAL files in use', () => wal.usage().usedBytes),
     gauge('chronik_wal_budget_bytes', 'Bytes the WAL may use', () => wal.usage().budgetBytes),
-    counter('chronik_wal_commits_total', 'Group commits: one write and one fsync each', () => counters.commits),
+    counter('chronik_wal_commits_total', 'Group commits: one durable write each', () => counters.commits),
     counter('chronik_wal_frames_total', 'Entries made durable', () => counters.frames),
     counter('chronik_wal_written_bytes_total', 'Bytes written, with headers and padding', () => counters.writtenBytes),
     counter('chronik_wal_refusals_total', 'Appends refused because the budget or the queue was full', () => counters.refusals),

@@ -161,7 +161,7 @@ class WritePass {
 
   /** The whole object as parts of exactly `partBytes`, the last one shorter. Each part is a buffer of its own. */
   async *parts(partBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-    let part = new Uint8Array(partBytes)
+    let part = Buffer.allocUnsafeSlow(partBytes)
     let fill = 0
     for await (const run of this.#pieces()) {
       for (let at = 0; at < run.length;) {
@@ -171,7 +171,7 @@ class WritePass {
         fill += taken
         if (fill < partBytes) continue
         yield part
-        part = new Uint8Array(partBytes)
+        part = Buffer.allocUnsafeSlow(partBytes)
         fill = 0
       }
     }

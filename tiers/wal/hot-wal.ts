@@ -378,11 +378,9 @@ export class HotWal implements Wal {
       parts.unshift(encodeFileHeader({ ...facts, previousFile, previousEnd, previousChain }, crc32c))
       at = 0
     }
-    this.counters.writtenBytes += await writeAll(file, parts, at)
-    if (!syncing) return
     const startedMs = clock.monotonicMs()
-    await file.sync()
-    countSync(this.counters, clock.monotonicMs() - startedMs)
+    this.counters.writtenBytes += await writeAll(file, parts, { at, syncing })
+    if (syncing) countSync(this.counters, clock.monotonicMs() - startedMs)
   }
 
   #settle(queued: QueuedCommit): void {
@@ -453,11 +451,15 @@ export class HotWal implements Wal {
   }
 }
 
-async function writeAll(file: WalFile, parts: Uint8Array[], start: number): Promise<number> {
+async function writeAll(
+  file: WalFile,
+  parts: Uint8Array[],
+  how: { readonly at: number; readonly syncing: boolean },
+): Promise<number> {
   let rest = parts
-  let at = start
+  let { at } = how
   while (rest.length > 0) {
-    let count = await file.writev(rest, at)
+    let count = await (how.syncing ? file.writevSynced(rest, at) : file.writev(rest, at))
     if (count === 0)
       throw new OpError('internal', { code: 'WAL_SHORT_WRITE', detail: 'the file system took no bytes of a write' })
     at += count
@@ -470,5 +472,5 @@ async function writeAll(file: WalFile, parts: Uint8Array[], start: number): Prom
     rest = rest.slice(whole)
     rest[0] = rest[0]!.subarray(count)
   }
-  return at - start
+  return at - how.at
 }

@@ -1,7 +1,7 @@
 // Owns the real file system behind the WAL: node:fs with callbacks, on the main loop (a worker's hand-over costs more than the call).
 // Not the lock's rules (directory-lock.ts).
 
-import { close, fdatasync, fstat, fsync, mkdir, open, read, readdir, rename, stat, unlink, writev } from 'node:fs'
+import { close, constants, fdatasync, fstat, fsync, mkdir, open, read, readdir, rename, stat, unlink, writev } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { lockDirectory } from './directory-lock.ts'
 import type { ListedFile, OpenMode, WalFile, WalFiles } from './ports.ts'
@@ -27,10 +27,14 @@ function settleVoid(start: (done: (error: NodeJS.ErrnoException | null) => void)
 }
 
 class NodeWalFile implements WalFile {
+  readonly #path: string
   readonly #descriptor: number
+  /** The same file opened with O_DSYNC, at its first use. */
+  #synced: Promise<number> | undefined
   readonly sizeBytes: number
 
-  constructor(descriptor: number, sizeBytes: number) {
+  constructor(path: string, descriptor: number, sizeBytes: number) {
+    this.#path = path
     this.#descriptor = descriptor
     this.sizeBytes = sizeBytes
   }
@@ -54,16 +58,33 @@ class NodeWalFile implements WalFile {
     })
   }
 
+  /**
+   * One write to a descriptor with O_DSYNC (open(2)) in place of a write and an fdatasync: half as many jobs of the thread pool, and
+   * waking its threads is a quarter of what a small commit costs.
+   */
+  async writevSynced(parts: readonly Uint8Array[], at: number): Promise<number> {
+    this.#synced ??= settle<number>((done) => {
+      open(this.#path, constants.O_WRONLY | constants.O_DSYNC, done)
+    })
+    const descriptor = await this.#synced
+    return settle<number>((done) => {
+      writev(descriptor, parts, at, done)
+    })
+  }
+
   sync(): Promise<void> {
     return settleVoid((done) => {
       fdatasync(this.#descriptor, done)
     })
   }
 
-  close(): Promise<void> {
-    return settleVoid((done) => {
-      close(this.#descriptor, done)
-    })
+  async close(): Promise<void> {
+    const synced = await this.#synced?.catch(() => undefined)
+    for (const descriptor of synced === undefined ? [this.#descriptor] : [synced, this.#descriptor]) {
+      await settleVoid((done) => {
+        close(descriptor, done)
+      })
+    }
   }
 }
 
@@ -76,7 +97,7 @@ async function openFile(path: string, mode: OpenMode): Promise<WalFile> {
   const facts = await settle<{ size: number }>((done) => {
     fstat(descriptor, done)
   })
-  return new NodeWalFile(descriptor, facts.size)
+  return new NodeWalFile(path, descriptor, facts.size)
 }
 
 async function listFiles(directory: string): Promise<readonly ListedFile[]> {

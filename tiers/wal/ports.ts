@@ -10,6 +10,8 @@ export interface WalFile {
   read(into: Uint8Array, at: number): Promise<number>
   /** Writes the parts back to back from `at`. May write less than all: answers how much. */
   writev(parts: readonly Uint8Array[], at: number): Promise<number>
+  /** As `writev`, and what it answers as written survives loss of power: `sync` for these bytes alone, without a call of its own. */
+  writevSynced(parts: readonly Uint8Array[], at: number): Promise<number>
   /** What was written before the call survives loss of power once it resolved. After a rejection nothing may be concluded. */
   sync(): Promise<void>
   close(): Promise<void>

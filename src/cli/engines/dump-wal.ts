@@ -39,6 +39,7 @@ function folderOf(bytes: Uint8Array, name: string, untilTaken: () => Promise<voi
       return piece.length
     },
     writev: refuse,
+    writevSynced: refuse,
     sync: refuse,
     close: () => Promise.resolve(),
   }

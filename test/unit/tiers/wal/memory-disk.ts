@@ -53,6 +53,17 @@ export class MemoryDisk implements WalFiles {
     if (mode === 'create') this.files.set(name, { current: new Uint8Array(0), synced: new Uint8Array(0) })
     const file = this.files.get(name)
     if (file === undefined) throw systemError('ENOENT')
+    const writev: WalFile['writev'] = async (parts, at) => {
+      const bytes = Buffer.concat(parts)
+      const cap = (await this.#call('writev', name, at, bytes.length)) ?? bytes.length
+      file.current = grown(file.current, at + Math.min(cap, bytes.length))
+      file.current.set(bytes.subarray(0, cap), at)
+      return Math.min(cap, bytes.length)
+    }
+    const sync = async (): Promise<void> => {
+      await this.#call('sync', name)
+      file.synced = file.current.slice()
+    }
     return {
       sizeBytes: file.current.length,
       read: async (into, at) => {
@@ -61,16 +72,13 @@ export class MemoryDisk implements WalFiles {
         into.set(piece)
         return piece.length
       },
-      writev: async (parts, at) => {
-        const bytes = Buffer.concat(parts)
-        const cap = (await this.#call('writev', name, at, bytes.length)) ?? bytes.length
-        file.current = grown(file.current, at + Math.min(cap, bytes.length))
-        file.current.set(bytes.subarray(0, cap), at)
-        return Math.min(cap, bytes.length)
-      },
-      sync: async () => {
-        await this.#call('sync', name)
-        file.synced = file.current.slice()
+      writev,
+      sync,
+      // The system may be cut off between the two, however they are asked for.
+      writevSynced: async (parts, at) => {
+        const count = await writev(parts, at)
+        await sync()
+        return count
       },
       close: () => Promise.resolve(),
     }
