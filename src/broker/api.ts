@@ -58,6 +58,20 @@ export interface OffsetAndTimestamp {
   readonly leaderEpoch: LeaderEpoch
 }
 
+/** Where the records of a leader epoch end (KIP-320). */
+export interface EpochEnd {
+  readonly leaderEpoch: number
+  readonly endOffset: number
+}
+
+/** An idempotent producer as a partition remembers it. */
+export interface ActiveProducer {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly lastSequence: number
+  readonly lastTimestampMs: number
+}
+
 export interface PartitionView {
   readonly topicId: TopicId
   readonly topicName: string
@@ -77,6 +91,16 @@ export interface PartitionView {
   /** The first record at or after the timestamp; undefined when there is none. */
   offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined>
   offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined>
+  /**
+   * Gives up every record below `before` (−1: all that are visible). Answers the log start once that is committed; refuses what lies
+   * beyond the high watermark, and topics whose cleanup policy does not delete.
+   */
+  deleteRecords(before: number): Promise<Outcome<Offset, KafkaFailure>>
+  /** As Kafka's epoch cache answers it; undefined for an epoch that this log has not reached. */
+  endOfEpoch(epoch: number): EpochEnd | undefined
+  activeProducers(): Iterable<ActiveProducer>
+  /** Bytes of all records, in whichever tier. */
+  readonly sizeBytes: number
   /** Calls back once when the high watermark passes `offset`, or the partition goes away. Returns how to stop listening. */
   onReadableBeyond(offset: Offset, callback: () => void): () => void
 }
@@ -92,6 +116,9 @@ export interface NewTopic {
   readonly configs: ReadonlyMap<string, string | null>
   readonly validateOnly: boolean
 }
+
+/** The configs a topic is to have, from those set on it now; a failure refuses the change. */
+export type ConfigChange = (own: ReadonlyMap<string, string>) => Outcome<ReadonlyMap<string, string>, KafkaFailure>
 
 /** One config as DescribeConfigs shows it. */
 export interface ConfigEntry {
@@ -125,6 +152,8 @@ export interface Broker {
   autoCreateTopic(name: string): Promise<Outcome<TopicView, KafkaFailure>>
   deleteTopic(id: TopicId): Promise<Outcome<undefined, KafkaFailure>>
   createPartitions(topic: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
+  /** Changes of one topic's configs are made one after the other, each from what the one before left. */
+  alterTopicConfigs(topic: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
   /** A fresh producer id, or the given one with its epoch raised (idempotent producers without transactions). */
   initProducerId(current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]

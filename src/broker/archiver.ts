@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { isOpError } from '../base/op-error.ts'
 import { offset } from '../model/ids.ts'
-import { batchBytesOf, lastOffsetOf } from '../protocol/index.ts'
+import { baseOffsetOf, batchBytesOf, lastOffsetOf } from '../protocol/index.ts'
 import type { SegmentFacts, SegmentWriter } from '../../tiers/segment/index.ts'
 import { planRetention } from './core/retention.ts'
 import type { Partition } from './partition/partition.ts'
@@ -152,7 +152,7 @@ export class Archiver {
   }
 
   async #rollOne(partition: Partition, target: number): Promise<SegmentFacts> {
-    const from = partition.state.archivedEndOffset
+    const from = await firstBatchOffset(partition, target)
     const bytesMax = Math.min(partition.settings.segmentBytes, this.#options.segmentBytesMax)
     const { topicId, index } = partition
     return this.#options.writer.write(
@@ -172,6 +172,17 @@ export class Archiver {
       })
     })
   }
+}
+
+/**
+ * Where the next segment begins: where the last one ended. Without one it is the log's start, which deleted records may have moved into
+ * the midst of a batch; a segment holds whole batches.
+ */
+async function firstBatchOffset(partition: Partition, target: number): Promise<number> {
+  const { archivedEndOffset, segments } = partition.state
+  if (segments.length > 0) return archivedEndOffset
+  const [first] = (await partition.readForArchive(archivedEndOffset, target, 1)).batches
+  return first === undefined ? archivedEndOffset : baseOffsetOf(first)
 }
 
 /** Whole batches from `from` on, until about `bytesMax` or `target`. */

@@ -48,10 +48,11 @@ export interface Archive {
   forget(key: string): void
 }
 
-/** Opens a batch to find the first record at or after a timestamp. */
+/** Opens a batch to find its first record at or after both a timestamp and an offset. */
 export type FindByTimestamp = (
   batch: Uint8Array,
   timestampMs: number,
+  startOffset: number,
 ) => { readonly offset: number; readonly timestampMs: number } | undefined
 
 export interface BrokerWorld {

@@ -10,7 +10,7 @@ import { freshUuidText } from '../base/uuid-text.ts'
 import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
 import { ErrorCode } from '../protocol/index.ts'
-import type { Broker, ConfigEntry, KafkaFailure, NewTopic, ProducerIdAndEpoch, TopicView } from './api.ts'
+import type { Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ProducerIdAndEpoch, TopicView } from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
 import {
   type ClusterChange,
@@ -97,6 +97,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   #pending: PendingCommand[] = []
   #appliedIndex: number
   #producerIds: { next: number; end: number } = { next: 0, end: 0 }
+  #altering: Promise<void> = Promise.resolve()
   #allocating: Promise<Outcome<undefined, KafkaFailure>> | undefined
 
   constructor(
@@ -233,6 +234,28 @@ export class StandaloneBroker implements Broker, CommitListener {
     }
     if (validateOnly) return succeed(undefined)
     const outcome = await this.#execute({ kind: 'create-partitions', id, partitionCount: totalCount })
+    return outcome.ok ? succeed(undefined) : outcome
+  }
+
+  alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+    const altered = this.#altering.then(() => this.#alterTopicConfigs(id, change, validateOnly))
+    this.#altering = altered.then(
+      () => undefined,
+      // Told to whoever asked.
+      () => undefined,
+    )
+    return altered
+  }
+
+  async #alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+    const topic = this.#byId.get(id)
+    if (topic === undefined) return fail(kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
+    const wanted = change(topic.configs)
+    if (!wanted.ok) return wanted
+    const configs = checkTopicConfigs(wanted.value)
+    if (!configs.ok) return refused(ErrorCode.INVALID_CONFIG, configs.failure)
+    if (validateOnly || sameConfigs(configs.value, topic.configs)) return succeed(undefined)
+    const outcome = await this.#execute({ kind: 'alter-topic-configs', id, configs: Object.fromEntries(configs.value) })
     return outcome.ok ? succeed(undefined) : outcome
   }
 
@@ -424,6 +447,15 @@ export class StandaloneBroker implements Broker, CommitListener {
         this.#events.onTopicDeleted(topic)
         return
       }
+      case 'topic-configs-altered': {
+        const { record, partitions } = this.#bring(change.topic, new Map())
+        const settings = resolveTopicSettings(record.configs, this.#settings.topicDefaults)
+        record.groups.forEach((group, index) => {
+          this.#world.logs.setUrgent(group, settings.durability === 'bucket')
+          assertDefined(partitions[index], 'a topic has its partitions').configure(settings)
+        })
+        return
+      }
       case 'producer-ids-allocated':
         return
     }
@@ -472,6 +504,9 @@ export class StandaloneBroker implements Broker, CommitListener {
     return partition
   }
 }
+
+const sameConfigs = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string, string>): boolean =>
+  one.size === other.size && [...one].every(([name, value]) => other.get(name) === value)
 
 const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
 

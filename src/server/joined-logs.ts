@@ -114,9 +114,9 @@ class Joint implements JoinedLogs {
       idSource,
       logs: this.logNode,
       archive: this.archive,
-      findByTimestamp: (run, timestampMs) => {
+      findByTimestamp: (run, timestampMs, startOffset) => {
         for (let at = 0; at < run.length; at += batchBytesOf(run, at)) {
-          const found = findOffsetByTimestamp(run, at, { timestamp: timestampMs, startOffset: 0 }, decompress)
+          const found = findOffsetByTimestamp(run, at, { timestamp: timestampMs, startOffset }, decompress)
           if (found?.kind === 'found') return { offset: found.offset, timestampMs: found.timestamp }
         }
         return undefined

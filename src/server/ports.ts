@@ -10,6 +10,7 @@ import type { ServerLimits } from './limits.ts'
 export type {
   AppendResult,
   Broker,
+  ConfigChange,
   ConfigEntry,
   KafkaFailure,
   OffsetAndTimestamp,

@@ -1,4 +1,7 @@
 /** Apache Kafka's own clients and command-line tools. One JVM per step, so the steps are few and each says much. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { waitUntil } from '../../localstack/index.ts'
 import { describeInterop, freshName } from './broker-under-test.ts'
@@ -94,6 +97,32 @@ describeInterop(['kafka'], 'Apache Kafka’s tools', (broker) => {
     expect(told.match(/Leader: \d+/g)).toHaveLength(5)
     await tool('--delete', '--topic', topic)
     expect((await tool('--list')).split('\n')).not.toContain(topic)
+  })
+
+  it('kafka-configs alters a topic, and kafka-delete-records cuts it', { timeout: slowMs }, async () => {
+    const topic = await broker.createTopic(1, 'alter')
+    const bootstrap = ['--bootstrap-server', broker.bootstrap()]
+    const entity = ['--entity-type', 'topics', '--entity-name', topic]
+    const configs = (...args: string[]): Promise<string> =>
+      javaOrThrow('kafka.admin.ConfigCommand', [...bootstrap, ...entity, ...args])
+    const change = 'retention.ms=3600000,cleanup.policy=[compact,delete]'
+    expect(await configs('--alter', '--add-config', change)).toContain(`Completed updating config for topic ${topic}.`)
+    expect(await configs('--alter', '--delete-config', 'cleanup.policy')).toContain('Completed updating')
+    const told = await configs('--describe')
+    expect(told).toContain('retention.ms=3600000')
+    expect(told).not.toContain('cleanup.policy')
+    const records = makeRecords(10, 1, 'delete', { textOnly: true })
+    await kafkajs.produce(broker.bootstrap(), [{ topic, compression: 'none', idempotent: false, records }])
+    const folder = mkdtempSync(join(tmpdir(), 'chronik-java-'))
+    const order = join(folder, 'order.json')
+    writeFileSync(order, JSON.stringify({ version: 1, partitions: [{ topic, partition: 0, offset: 4 }] }))
+    const deleted = await javaOrThrow('DeleteRecordsCommand', [...bootstrap, '--offset-json-file', order])
+    rmSync(folder, { recursive: true, force: true })
+    expect(deleted).toMatch(new RegExp(`partition: ${topic}-0\\s+low_watermark: 4`))
+    const earliest = await javaOrThrow('GetOffsetShell', [...bootstrap, '--topic', topic, '--time', 'earliest'])
+    expect(earliest.trim()).toBe(`${topic}:0:4`)
+    const rest = await consoleConsume(broker.bootstrap(), topic, 6, freshName('rest'))
+    expect(digestsByPartition(rest)).toEqual(digestsByPartition(records.slice(4)))
   })
 
   it('kafka-producer-perf-test has every record acknowledged and stored', { timeout: slowMs }, async () => {

@@ -26,6 +26,8 @@ export type ClusterCommand =
     }
   | { readonly kind: 'delete-topic'; readonly id: string }
   | { readonly kind: 'create-partitions'; readonly id: string; readonly partitionCount: number }
+  /** `configs` are all that the topic has from now on. */
+  | { readonly kind: 'alter-topic-configs'; readonly id: string; readonly configs: Readonly<Record<string, string>> }
   | { readonly kind: 'allocate-producer-ids'; readonly count: number }
 
 /** What a command changed. */
@@ -33,6 +35,7 @@ export type ClusterChange =
   | { readonly kind: 'topic-created'; readonly topic: TopicRecord }
   | { readonly kind: 'topic-deleted'; readonly topic: TopicRecord }
   | { readonly kind: 'partitions-created'; readonly topic: TopicRecord; readonly from: number }
+  | { readonly kind: 'topic-configs-altered'; readonly topic: TopicRecord }
   | { readonly kind: 'producer-ids-allocated'; readonly first: number; readonly count: number }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
@@ -60,6 +63,8 @@ function isCommand(form: Record<string, unknown>): boolean {
       return typeof name === 'string' && typeof id === 'string' && isObject(configs) && isCount(partitionCount)
     case 'create-partitions':
       return typeof id === 'string' && isCount(partitionCount)
+    case 'alter-topic-configs':
+      return typeof id === 'string' && isObject(configs)
     case 'delete-topic':
       return typeof id === 'string'
     case 'allocate-producer-ids':
@@ -138,6 +143,7 @@ export class ClusterState {
       case 'create-topic':
         return this.#byName.has(command.name) ? 'topic-exists' : undefined
       case 'delete-topic':
+      case 'alter-topic-configs':
         return this.#byId.has(topicId(command.id)) ? undefined : 'unknown-topic'
       case 'create-partitions': {
         const topic = this.#byId.get(topicId(command.id))
@@ -177,6 +183,12 @@ export class ClusterState {
         const topic = { ...before, groups: [...before.groups, ...this.#newGroups(command.partitionCount - from)] }
         this.#put(topic)
         return succeed({ kind: 'partitions-created', topic, from })
+      }
+      case 'alter-topic-configs': {
+        const before = this.#byId.get(topicId(command.id)) as TopicRecord
+        const topic = { ...before, configs: new Map(Object.entries(command.configs)) }
+        this.#put(topic)
+        return succeed({ kind: 'topic-configs-altered', topic })
       }
       case 'allocate-producer-ids': {
         const first = this.#nextProducerId

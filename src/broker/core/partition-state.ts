@@ -122,6 +122,18 @@ export class PartitionState {
     return this.epochs.findLast((one) => one.startOffset <= offset)?.epoch ?? -1
   }
 
+  /**
+   * Where the records of `epoch` end, as Kafka's LeaderEpochFileCache.endOffsetFor has it: the epoch asked for, or the newest before it
+   * that has records. `term` is the epoch that goes on now, records or not. Undefined for what lies beyond it.
+   */
+  endOfEpoch(epoch: number, term: number): { readonly leaderEpoch: number; readonly endOffset: number } | undefined {
+    if (epoch < 0 || epoch > term) return undefined
+    if (epoch === term) return { leaderEpoch: term, endOffset: this.endOffset }
+    const next = this.epochs.find((one) => one.epoch > epoch)
+    const floor = this.epochs.findLast((one) => one.epoch <= epoch)
+    return { leaderEpoch: floor?.epoch ?? epoch, endOffset: Math.max(next?.startOffset ?? this.endOffset, this.logStartOffset) }
+  }
+
   #advance(index: number): void {
     assert(index === this.lastIndex + 1, 'PART-3: entries are replayed in index order')
     this.lastIndex = index

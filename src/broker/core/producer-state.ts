@@ -87,6 +87,24 @@ export class ProducerStates {
     known.lastSeenMs = place.nowMs
   }
 
+  *active(): Iterable<{
+    readonly producerId: number
+    readonly producerEpoch: number
+    readonly lastSequence: number
+    readonly lastTimestampMs: number
+  }> {
+    for (const [producerId, { epoch, batches }] of this.#producers) {
+      const newest = batches.at(-1)
+      assert(newest !== undefined, 'a known producer has batches')
+      yield {
+        producerId,
+        producerEpoch: epoch,
+        lastSequence: newest.lastSequence,
+        lastTimestampMs: newest.timestampMs,
+      }
+    }
+  }
+
   /** Forgets producers that appended nothing since `beforeMs`. */
   expire(beforeMs: number): number {
     let expired = 0

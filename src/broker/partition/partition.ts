@@ -5,6 +5,7 @@
 
 import { assertDefined } from '../../base/assert.ts'
 import { OpError } from '../../base/op-error.ts'
+import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import {
   leaderEpoch,
   type LeaderEpoch,
@@ -17,7 +18,17 @@ import {
 import type { ReplicatedLog } from '../../model/replicated-log.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import { digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
-import type { AppendRequest, AppendResult, OffsetAndTimestamp, PartitionView, ReadRequest, ReadResult } from '../api.ts'
+import type {
+  ActiveProducer,
+  AppendRequest,
+  AppendResult,
+  EpochEnd,
+  KafkaFailure,
+  OffsetAndTimestamp,
+  PartitionView,
+  ReadRequest,
+  ReadResult,
+} from '../api.ts'
 import { type Admission, admit } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
 import { encodeControl } from '../core/control.ts'
@@ -223,8 +234,8 @@ export class Partition implements PartitionView, Coolable {
 
   async offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
     for await (const batch of this.#reader.batchesFrom(timestampMs, this.#highWatermark)) {
-      const found = this.#world.findByTimestamp(batch, timestampMs)
-      if (found === undefined || found.offset < this.state.logStartOffset) continue
+      const found = this.#world.findByTimestamp(batch, timestampMs, this.state.logStartOffset)
+      if (found === undefined) continue
       if (found.offset >= this.#highWatermark) return undefined
       return {
         offset: offset(found.offset),
@@ -238,6 +249,43 @@ export class Partition implements PartitionView, Coolable {
   async offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
     const max = this.#reader.maxTimestampMs(this.#highWatermark)
     return max < 0 ? undefined : this.offsetForTimestamp(max)
+  }
+
+  /** Gives up every record below `before` (−1: all that are visible); the log start once that is committed. */
+  async deleteRecords(before: number): Promise<Outcome<Offset, KafkaFailure>> {
+    if (this.#gone !== undefined) return fail(kafkaFailure(this.#gone))
+    if (!this.settings.deletes)
+      return fail(kafkaFailure(ErrorCode.POLICY_VIOLATION, `cleanup.policy of topic ${this.topicName} keeps its records`))
+    const target = before === -1 ? this.#highWatermark : before
+    if (target < 0 || target > this.#highWatermark) {
+      const why = `offset ${before} is not within the log, which ends at ${this.#highWatermark}`
+      return fail(kafkaFailure(ErrorCode.OFFSET_OUT_OF_RANGE, why))
+    }
+    try {
+      if (target > this.state.logStartOffset) await this.appendControl({ kind: 'log-start', offset: offset(target) })
+    } catch (error) {
+      return fail(failureOf(error))
+    }
+    return succeed(this.logStartOffset)
+  }
+
+  endOfEpoch(epoch: number): EpochEnd | undefined {
+    return this.state.endOfEpoch(epoch, this.log.term)
+  }
+
+  activeProducers(): Iterable<ActiveProducer> {
+    return this.state.producers.active()
+  }
+
+  /** The topic's configs were altered. */
+  configure(settings: TopicSettings): void {
+    const before = this.settings.durability
+    this.settings = settings
+    if (before === settings.durability || settings.durability === 'bucket') return
+    // What waited for the bucket need not wait any more.
+    this.#world.logs.whenAllowed(() => {
+      this.#advance(this.log.committedIndex)
+    })
   }
 
   onReadableBeyond(from: Offset, callback: () => void): () => void {

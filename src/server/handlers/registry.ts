@@ -2,11 +2,16 @@
 
 import type { ServedApi } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
+import { alterConfigsApi, incrementalAlterConfigsApi } from './alter-configs.ts'
 import { createPartitionsApi } from './create-partitions.ts'
 import { createTopicsApi } from './create-topics.ts'
+import { deleteRecordsApi } from './delete-records.ts'
 import { deleteTopicsApi } from './delete-topics.ts'
 import { describeClusterApi } from './describe-cluster.ts'
 import { describeConfigsApi } from './describe-configs.ts'
+import { describeProducersApi } from './describe-producers.ts'
+import { describeTopicPartitionsApi } from './describe-topic-partitions.ts'
+import { electLeadersApi } from './elect-leaders.ts'
 import { fetchApi } from './fetch/fetch.ts'
 import type { FetchSessions } from './fetch/fetch-session.ts'
 import { findCoordinatorApi } from './find-coordinator.ts'
@@ -14,6 +19,8 @@ import { groupApis } from './groups.ts'
 import { initProducerIdApi } from './init-producer-id.ts'
 import { listOffsetsApi } from './list-offsets.ts'
 import { metadataApi } from './metadata.ts'
+import { offsetForLeaderEpochApi } from './offset-for-leader-epoch.ts'
+import { alterPartitionReassignmentsApi, listPartitionReassignmentsApi } from './partition-reassignments.ts'
 import { produceApi } from './produce.ts'
 
 export interface Registry {
@@ -36,6 +43,15 @@ export function registryOf(ports: HandlerPorts): Registry {
     initProducerIdApi(ports),
     describeConfigsApi(ports),
     describeClusterApi(ports),
+    alterConfigsApi(ports),
+    incrementalAlterConfigsApi(ports),
+    deleteRecordsApi(ports),
+    offsetForLeaderEpochApi(ports),
+    describeTopicPartitionsApi(ports),
+    describeProducersApi(ports),
+    electLeadersApi(ports),
+    alterPartitionReassignmentsApi(ports),
+    listPartitionReassignmentsApi(),
   ]
   return { apis, fetchSessions: fetch.sessions }
 }

@@ -10,7 +10,9 @@ import { joinByLines } from './lines.ts'
 const tools = 'org.apache.kafka.tools'
 
 export async function javaOrThrow(className: string, args: readonly string[], input?: string): Promise<string> {
-  const { code, stdout, stderr } = await javaTool(`${tools}.${className}`, args, input === undefined ? {} : { input })
+  // Kafka's own classes by their short names; `kafka.admin.…` is whole as it is.
+  const fullName = className.startsWith('kafka.') ? className : `${tools}.${className}`
+  const { code, stdout, stderr } = await javaTool(fullName, args, input === undefined ? {} : { input })
   if (code !== 0) throw new Error(`${className} ended with ${code}\n${stdout.slice(-2_000)}${stderr.slice(-2_000)}`)
   return stdout
 }

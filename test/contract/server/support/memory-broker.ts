@@ -3,10 +3,13 @@
 
 import { fail, type Outcome, succeed } from '../../../../src/base/outcome.ts'
 import type {
+  ActiveProducer,
   AppendRequest,
   AppendResult,
   Broker,
+  ConfigChange,
   ConfigEntry,
+  EpochEnd,
   KafkaFailure,
   NewTopic,
   OffsetAndTimestamp,
@@ -16,7 +19,7 @@ import type {
   ReadResult,
   TopicView,
 } from '../../../../src/broker/api.ts'
-import { leaderEpoch, nodeId, offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
+import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
   ErrorCode,
@@ -126,6 +129,26 @@ export class MemoryPartition implements PartitionView {
     return { offset: offset(baseOffsetOf(batch)), timestampMs: maxTimestampOf(batch), leaderEpoch: this.leaderEpoch }
   }
 
+  get sizeBytes(): number {
+    return this.batches.reduce((sum, batch) => sum + batch.length, 0)
+  }
+
+  deleteRecords(before: number): Promise<Outcome<Offset, KafkaFailure>> {
+    const target = before === -1 ? this.#durableEnd : before
+    if (target < 0 || target > this.#durableEnd)
+      return Promise.resolve(fail({ errorCode: ErrorCode.OFFSET_OUT_OF_RANGE, message: null }))
+    this.logStartOffset = offset(Math.max(this.logStartOffset, target))
+    return Promise.resolve(succeed(this.logStartOffset))
+  }
+
+  endOfEpoch(epoch: number): EpochEnd | undefined {
+    return epoch >= 0 && epoch <= this.leaderEpoch ? { leaderEpoch: epoch, endOffset: this.#end } : undefined
+  }
+
+  activeProducers(): Iterable<ActiveProducer> {
+    return [{ producerId: 5, producerEpoch: 1, lastSequence: 9, lastTimestampMs: 1000 }]
+  }
+
   onReadableBeyond(beyond: number, callback: () => void): () => void {
     if (this.#durableEnd > beyond) {
       callback()
@@ -141,7 +164,10 @@ export class MemoryPartition implements PartitionView {
 
 interface MemoryTopic extends TopicView {
   partitions: MemoryPartition[]
+  configs: ReadonlyMap<string, string>
 }
+
+const typeCodes: Readonly<Record<string, number>> = { 'cleanup.policy': 7 }
 
 const config = (name: string, value: string): ConfigEntry => ({
   name,
@@ -150,7 +176,7 @@ const config = (name: string, value: string): ConfigEntry => ({
   isDefault: true,
   source: 5,
   sensitive: name.includes('password'),
-  type: 2,
+  type: typeCodes[name] ?? 2,
   documentation: `what ${name} does`,
   synonyms: [{ name: `log.${name}`, value, source: 5 }],
 })
@@ -219,6 +245,14 @@ export class MemoryBroker implements Broker {
       for (let index = topic.partitions.length; index < totalCount; index += 1)
         topic.partitions.push(new MemoryPartition(topic, index))
     }
+    return Promise.resolve(succeed(undefined))
+  }
+
+  alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+    const topic = this.topicById(id)!
+    const changed = change(topic.configs)
+    if (!changed.ok) return Promise.resolve(changed)
+    if (!validateOnly) topic.configs = changed.value
     return Promise.resolve(succeed(undefined))
   }
 

@@ -287,3 +287,73 @@ describe('segments and retention', () => {
     expect(await node.readAll('t')).toMatchObject({ endOffset: 5 })
   })
 })
+
+describe('deleted records', () => {
+  const readAt = (at: number) => node.partition('t').read({ offset: offset(at), maxBytes: 1000, minOneBatch: true })
+  const remove = (before: number) => drive(clock, node.partition('t').deleteRecords(before))
+
+  it('are gone up to the midst of a batch, from reads, searches by time, segments and after a cold start', async () => {
+    send({ sequence: 0, count: 5 })
+    await turns()
+    clock.advance(1000)
+    send({ sequence: 5, count: 5 })
+    await node.flush()
+    expect(await remove(3)).toEqual({ ok: true, value: 3 })
+    const check = async (): Promise<void> => {
+      expect(node.partition('t').logStartOffset).toBe(3)
+      expect(readAt(2)).toMatchObject({ errorCode: ErrorCode.OFFSET_OUT_OF_RANGE })
+      // The whole batch, as in Kafka: the client skips what it did not ask for.
+      expect(await readAt(3)).toMatchObject({ kind: 'records', logStartOffset: 3 })
+      expect(await drive(clock, node.partition('t').offsetForTimestamp(0))).toMatchObject({ offset: 3 })
+    }
+    await check()
+    // The first segment holds whole batches: it begins before the log does.
+    await node.archive('t')
+    expect(node.partition('t').state.segments.map(({ baseOffset, endOffset }) => [baseOffset, endOffset])).toEqual([[0, 10]])
+    await check()
+    await node.flush()
+    node.kill()
+    node = await startTestNode({ store, clock, seed: 5, takeover: true })
+    await check()
+    expect(await remove(-1)).toEqual({ ok: true, value: 10 })
+    expect(node.partition('t').state.segments).toEqual([])
+    expect(send({ sequence: 10 })).toEqual([])
+    await turns()
+    expect(node.partition('t').highWatermark).toBe(11)
+    expect(await readAt(10)).toMatchObject({ kind: 'records', logStartOffset: 10 })
+  })
+
+  it('never lie beyond what is visible, and never come back', async () => {
+    await node.produce('t', 4)
+    expect(await remove(5)).toMatchObject({ ok: false, failure: { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE } })
+    expect(await remove(-2)).toMatchObject({ ok: false, failure: { errorCode: ErrorCode.OFFSET_OUT_OF_RANGE } })
+    expect(await remove(2)).toEqual({ ok: true, value: 2 })
+    expect(await remove(1)).toEqual({ ok: true, value: 2 })
+    await node.createTopic('kept', 1, { 'cleanup.policy': 'compact' })
+    expect(await node.partition('kept').deleteRecords(0)).toMatchObject({
+      ok: false,
+      failure: { errorCode: ErrorCode.POLICY_VIOLATION },
+    })
+  })
+})
+
+describe('the end of a leader epoch', () => {
+  it('is where the next one with records began, or the end of the log', async () => {
+    const [first] = [node.partition('t').leaderEpoch]
+    expect(node.partition('t').endOfEpoch(first)).toEqual({ leaderEpoch: first, endOffset: 0 })
+    await node.produce('t', 3)
+    node.kill()
+    node = await startTestNode({ store, clock, seed: 6, disk: node.disk })
+    const second = node.partition('t').leaderEpoch
+    expect(second).toBeGreaterThan(first)
+    // Nothing written in it yet: it begins where the one before ended.
+    expect(node.partition('t').endOfEpoch(first)).toEqual({ leaderEpoch: first, endOffset: 3 })
+    await node.produce('t', 2)
+    expect(node.partition('t').endOfEpoch(first)).toEqual({ leaderEpoch: first, endOffset: 3 })
+    expect(node.partition('t').endOfEpoch(second)).toEqual({ leaderEpoch: second, endOffset: 5 })
+    expect(node.partition('t').endOfEpoch(second + 1)).toBeUndefined()
+    expect(node.partition('t').endOfEpoch(-1)).toBeUndefined()
+    // Older than any record: nothing of it can be here, whatever comes next begins the log.
+    expect(node.partition('t').endOfEpoch(first - 1)).toEqual({ leaderEpoch: first - 1, endOffset: 0 })
+  })
+})

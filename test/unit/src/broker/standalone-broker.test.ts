@@ -6,7 +6,7 @@ import { topicId } from '../../../../src/model/ids.ts'
 import { ErrorCode } from '../../../../src/protocol/index.ts'
 import { memoryStore } from '../../../../tiers/object-store/memory.ts'
 import type { ObjectStore } from '../../../../tiers/ports.ts'
-import { drive, ManualClock } from '../../../support/manual-clock.ts'
+import { drive, ManualClock, turns } from '../../../support/manual-clock.ts'
 import { startTestNode, type TestNode } from '../../../support/test-node.ts'
 
 let clock: ManualClock
@@ -130,5 +130,72 @@ describe('a change of metadata', () => {
     expect([isAnswered, broker.topicByName('t')]).toEqual([false, undefined])
     held.remove()
     expect(await drive(clock, made)).toMatchObject({ ok: true })
+  })
+})
+
+describe('altering the configs of a topic', () => {
+  const alter = (change: (own: ReadonlyMap<string, string>) => ReadonlyMap<string, string>, validateOnly = false) => {
+    const topic = node.parts.broker.topicByName('t')
+    return node.parts.broker.alterTopicConfigs(
+      topic?.id ?? topicId('AAECAwQFBgcICQoLDA0ODw'),
+      (own) => ({ ok: true, value: change(own) }),
+      validateOnly,
+    )
+  }
+  const set = (name: string, value: string) => (own: ReadonlyMap<string, string>) => new Map([...own, [name, value]])
+  const own = (): Record<string, string> => Object.fromEntries(node.parts.broker.topicByName('t')?.configs ?? [])
+
+  it('takes effect at once, is shown, and is still there after a crash, from the bucket alone', async () => {
+    await create({ configs: new Map([['retention.ms', '1000']]) })
+    const before = node.partition('t')
+    expect(await drive(clock, alter(set('max.message.bytes', '100')))).toEqual({ ok: true, value: undefined })
+    expect(node.partition('t')).toBe(before)
+    expect(before.settings).toMatchObject({ maxMessageBytes: 100, retentionMs: 1000 })
+    await expect(node.produce('t', 1, { valueBytes: 500 })).rejects.toThrow()
+    const shown = node.parts.broker.describeTopicConfigs(node.parts.broker.topicByName('t')!)
+    expect(shown.find(({ name }) => name === 'max.message.bytes')).toMatchObject({ value: '100', source: 1 })
+    node.kill()
+    node = await startTestNode({ store, clock, seed: 2, takeover: true })
+    expect(own()).toEqual({ 'retention.ms': '1000', 'max.message.bytes': '100' })
+    expect(node.partition('t').settings.maxMessageBytes).toBe(100)
+  })
+
+  it('two changes at the same time both hold', async () => {
+    await create()
+    const both = Promise.all([alter(set('retention.ms', '1')), alter(set('segment.ms', '2'))])
+    expect(await drive(clock, both)).toMatchObject([{ ok: true }, { ok: true }])
+    expect(own()).toEqual({ 'retention.ms': '1', 'segment.ms': '2' })
+  })
+
+  it('refuses what would not be accepted at creation, and changes nothing when only asked to validate', async () => {
+    await create()
+    expect(await alter(set('no.such', '1'))).toMatchObject(refusedWith(ErrorCode.INVALID_CONFIG))
+    expect(await alter(set('retention.ms', '-5'))).toMatchObject(refusedWith(ErrorCode.INVALID_CONFIG))
+    expect(await alter(set('retention.ms', '5'), true)).toMatchObject({ ok: true })
+    expect(own()).toEqual({})
+    node.parts.broker.topicByName('t')
+    expect(await drive(clock, node.parts.broker.deleteTopic(node.parts.broker.topicByName('t')!.id))).toMatchObject({ ok: true })
+    expect(await alter(set('retention.ms', '5'))).toMatchObject({
+      ok: false,
+      failure: { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION },
+    })
+  })
+
+  it('to durability bucket, the next acknowledgement means in the bucket; back again, nobody waits for the bucket any more', async () => {
+    await create()
+    await node.produce('t', 1)
+    await drive(clock, alter(set('chronik.durability', 'bucket')))
+    const wal = node.store.inject({ fault: { kind: 'hang' }, keys: /^wal\// })
+    const partition = node.partition('t')
+    let acknowledged = false
+    const produced = node.produce('t', 1).then(() => (acknowledged = true))
+    await turns()
+    clock.advance(500)
+    await turns()
+    expect([acknowledged, partition.highWatermark, partition.logEndOffset]).toEqual([false, 1, 2])
+    await drive(clock, alter(set('chronik.durability', 'quorum')))
+    await drive(clock, produced)
+    expect([acknowledged, partition.highWatermark]).toEqual([true, 2])
+    wal.remove()
   })
 })
