@@ -39,7 +39,8 @@ export interface ObjectReader {
   list(prefix: string, options?: ListOptions): AsyncIterable<ListedObject>
 }
 
-export type PutIfAbsentOutcome = { readonly kind: 'created'; readonly etag: string } | { readonly kind: 'exists' }
+/** No etag: a store that makes its own would have to read every large object once more for it. `head` tells it. */
+export type PutIfAbsentOutcome = { readonly kind: 'created' } | { readonly kind: 'exists' }
 export type PutIfMatchOutcome = { readonly kind: 'replaced'; readonly etag: string } | { readonly kind: 'conflict' }
 
 /**

@@ -33,10 +33,16 @@ export function topicConfigEntries(
     const ofBroker = brokerDefaults.get(name)
     if (ofBroker !== undefined)
       synonyms.push({ name: definition.brokerSynonym ?? name, value: ofBroker, source: source.staticBroker })
-    if (definition.default !== null)
-      synonyms.push({ name: definition.brokerSynonym ?? name, value: definition.default, source: source.default })
+    const initial = brokerDefault(definition.brokerSynonym)
+    if (initial !== undefined) synonyms.push(initial)
     return entryOf(definition, synonyms, false)
   })
+}
+
+/** As Kafka shows it: where the broker's config of that name has no default of its own (`log.retention.ms`), there is no synonym. */
+function brokerDefault(name: string | undefined): Synonym | undefined {
+  const value = brokerConfigs.find((definition) => definition.name === name)?.default ?? null
+  return name === undefined || value === null ? undefined : { name, value, source: source.default }
 }
 
 /** The broker's own configs by Kafka's names, as far as this broker has them. */

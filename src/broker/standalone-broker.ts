@@ -9,6 +9,7 @@ import { fail, type Outcome, succeed } from '../base/outcome.ts'
 import { freshUuidText } from '../base/uuid-text.ts'
 import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
+import { topicNameFault } from '../model/topic-name.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import type { Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ProducerIdAndEpoch, TopicView } from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
@@ -23,7 +24,7 @@ import {
 import { failureOf, kafkaFailure } from './failures.ts'
 import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
-import { checkTopicConfigs, checkTopicName, resolveTopicSettings } from './core/topic-settings.ts'
+import { checkTopicConfigs, resolveTopicSettings } from './core/topic-settings.ts'
 import { HotCache } from './hot-cache.ts'
 import { Partition } from './partition/partition.ts'
 import type { BrokerWorld } from './ports.ts'
@@ -317,7 +318,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   #planTopic(topic: NewTopic): Outcome<{ readonly command: ClusterCommand; readonly preview: TopicView }, KafkaFailure> {
-    const badName = checkTopicName(topic.name)
+    const badName = topicNameFault(topic.name)
     if (badName !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
     if (this.#byName.has(topic.name)) return refused(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
     const collision = this.#collision(topic.name)

@@ -1,7 +1,9 @@
 // Owns opening the WAL folder for recovery: whose it is, and what it holds that may not be in the bucket. Not the WAL (tiers/wal).
 
+import { statfs } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
+import { OpError } from '../base/op-error.ts'
 import type { IdSource } from '../base/prng.ts'
 import { groupNumber } from '../model/ids.ts'
 import { batchHeaderBytes } from '../protocol/index.ts'
@@ -21,6 +23,20 @@ function damageOf({ file, from, to, reason, entry }: Corruption): WalDamage {
   const what = `WAL file ${file}, bytes ${from} to ${to}: ${reason}${whose}`
   if (entry !== undefined) return { what, file, at: from, lost: { group: groupNumber(entry.group), index: entry.index } }
   return { what, file, at: from, lost: withoutEntries.has(reason) ? 'none' : 'unknown' }
+}
+
+/** Of the file system that the folder is on; OpError `internal` when it does not say. */
+export async function spaceOf(folder: string): Promise<{ readonly totalBytes: number; readonly usableBytes: number }> {
+  try {
+    const { bsize, blocks, bavail } = await statfs(folder)
+    return { totalBytes: blocks * bsize, usableBytes: bavail * bsize }
+  } catch (cause) {
+    throw new OpError('internal', {
+      code: 'DISK_SILENT',
+      detail: `the disk of ${folder} does not tell its size; check it`,
+      cause,
+    })
+  }
 }
 
 export async function openLocalWal(

@@ -20,7 +20,7 @@ import { HttpFront } from './http/http-front.ts'
 import { KafkaFront } from './front/kafka-front.ts'
 import { limitsFor } from './limits.ts'
 import type { BoundAddress } from './listener/kafka-listener.ts'
-import { openLocalWal } from './local-wal.ts'
+import { openLocalWal, spaceOf } from './local-wal.ts'
 import { restoreGroups } from './group-state.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
@@ -229,6 +229,7 @@ class StandaloneNode implements RunningNode {
       prng,
       log,
       whenAllowed,
+      logDir: { path: this.#settings.wal.dir, space: () => spaceOf(this.#settings.wal.dir) },
       settings: {
         host: kafka.listen.host,
         port: kafka.listen.port,

@@ -63,6 +63,13 @@ export interface GroupCoordinator {
   readonly offsetDelete: Delegated<'OffsetDelete'>
 }
 
+/** The one folder of this node that clients hear of. */
+export interface LogDir {
+  readonly path: string
+  /** Of the file system it is on. */
+  space(): Promise<{ readonly totalBytes: number; readonly usableBytes: number }>
+}
+
 /** What the Kafka front is made of. */
 export interface FrontPorts {
   readonly broker: Broker
@@ -72,6 +79,7 @@ export interface FrontPorts {
   readonly log: Log
   readonly settings: FrontSettings
   readonly limits: ServerLimits
+  readonly logDir: LogDir
   /** Calls back when acknowledgements may leave; at once when absent. */
   readonly whenAllowed?: (flush: () => void) => void
 }

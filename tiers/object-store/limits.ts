@@ -18,7 +18,7 @@ export const partsInFlightMax = 4
 export const strongTagBytesMax = 64 * 1024
 /** Linux's IOV_MAX: more pieces need another writev. */
 export const iovecsMax = 1024
-/** One write of the local store, and what is summed for its tag in one turn: 0.3 ms of CPU. 8 MiB at once held up acknowledgements. */
+/** One write of the local store, and what may be summed for its tag in one turn: 0.3 ms of CPU. */
 export const writeBytesMax = 1024 * 1024
 /** Files looked at in one go by a listing: enough to keep the thread pool busy, little when the caller stops early. */
 export const listStatBatch = 32

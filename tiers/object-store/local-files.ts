@@ -6,34 +6,34 @@ import { dirname, join } from 'node:path'
 import { OpError } from '../../src/base/op-error.ts'
 import { SingleFlight } from '../../src/base/single-flight.ts'
 import type { ObjectBody } from '../ports.ts'
-import { ContentTag } from './content-tag.ts'
+import type { ContentTag } from './content-tag.ts'
 import { iovecsMax, knownFoldersMax, writeBytesMax } from './limits.ts'
 import { errnoOf } from './local-errors.ts'
 
 /** A file that has its whole content on the disk, and no name yet that a reader would look at. */
 export interface UnfinishedFile {
   readonly path: string
-  readonly etag: string
 }
 
+/** `tag` is given what is written, where somebody wants it. */
 export async function writeUnfinished(
   path: string,
   pieces: Iterable<ObjectBody> | AsyncIterable<ObjectBody>,
+  tag?: ContentTag,
 ): Promise<UnfinishedFile> {
   const file = await open(path, 'wx')
   try {
-    const tag = new ContentTag()
     for await (const body of pieces) {
       for (const batch of batchesOf(body)) {
         const written = writeAll(file, batch)
         // The kernel copies on a thread of the pool meanwhile.
-        for (const piece of batch) tag.add(piece)
+        if (tag !== undefined) for (const piece of batch) tag.add(piece)
         await written
       }
     }
     await file.datasync()
     await file.close()
-    return { path, etag: tag.finish() }
+    return { path }
   } catch (error) {
     await file.close().catch(() => undefined)
     await discard(path)

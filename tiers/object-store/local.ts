@@ -132,10 +132,12 @@ class LocalStore implements ObjectStore {
   }
 
   put(key: string, body: ObjectBody): Promise<{ etag: string }> {
-    return this.#writing(key, [body], async (file, path) => {
+    const tag = new ContentTag()
+    const named = async (file: UnfinishedFile, path: KeyPath): Promise<{ etag: string }> => {
       await this.#replace(file, path)
-      return { etag: file.etag }
-    })
+      return { etag: tag.finish() }
+    }
+    return this.#writing(key, [body], named, tag)
   }
 
   putIfAbsent(key: string, body: ObjectBody): Promise<PutIfAbsentOutcome> {
@@ -143,19 +145,21 @@ class LocalStore implements ObjectStore {
   }
 
   putIfMatch(key: string, body: ObjectBody, etag: string): Promise<PutIfMatchOutcome> {
-    return this.#writing(key, [body], async (file, path) => {
+    const tag = new ContentTag()
+    const named = async (file: UnfinishedFile, path: KeyPath): Promise<PutIfMatchOutcome> => {
       const outcome = await this.#lock.run(async (): Promise<PutIfMatchOutcome | undefined> => {
         const current = await this.#currentTag(path)
         if (current === undefined) return undefined
         if (current !== etag) return { kind: 'conflict' }
         await rename(file.path, this.#pathOf(path))
-        return { kind: 'replaced', etag: file.etag }
+        return { kind: 'replaced', etag: tag.finish() }
       })
       if (outcome === undefined) return { kind: 'conflict' }
       // Also after a conflict: who reads back what stands there and finds its own bytes counts on them.
       await this.#folders.sync(path.folder)
       return outcome
-    })
+    }
+    return this.#writing(key, [body], named, tag)
   }
 
   putMultipart(key: string, parts: AsyncIterable<Uint8Array>): Promise<PutIfAbsentOutcome> {
@@ -225,12 +229,13 @@ class LocalStore implements ObjectStore {
     key: string,
     pieces: Iterable<ObjectBody> | AsyncIterable<ObjectBody>,
     name: (file: UnfinishedFile, path: KeyPath) => Promise<Result>,
+    tag?: ContentTag,
   ): Promise<Result> {
     this.#assertOpen()
     const path = pathOf(key)
     this.#sequence += 1
     try {
-      const file = await writeUnfinished(join(this.#parts.unfinished, String(this.#sequence)), pieces)
+      const file = await writeUnfinished(join(this.#parts.unfinished, String(this.#sequence)), pieces, tag)
       try {
         return await name(file, path)
       } finally {
@@ -254,7 +259,7 @@ class LocalStore implements ObjectStore {
     )
     // Also when it exists: who reads it back and finds its own bytes counts on them.
     await this.#folders.sync(path.folder)
-    return created ? { kind: 'created', etag: file.etag } : { kind: 'exists' }
+    return created ? { kind: 'created' } : { kind: 'exists' }
   }
 
   async #replace(file: UnfinishedFile, path: KeyPath): Promise<void> {

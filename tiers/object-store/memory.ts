@@ -84,7 +84,8 @@ class MemoryStore implements ObjectStore {
 
   async putIfAbsent(key: string, body: ObjectBody): Promise<PutIfAbsentOutcome> {
     if (this.#objects.has(key)) return { kind: 'exists' }
-    return { kind: 'created', etag: this.#store(key, body) }
+    this.#store(key, body)
+    return { kind: 'created' }
   }
 
   async putIfMatch(key: string, body: ObjectBody, etag: string): Promise<PutIfMatchOutcome> {

@@ -41,11 +41,10 @@ async function prove(store: ObjectStore, key: string, { clock, ifMatch = true }:
   const outcomes = await Promise.all([store.putIfAbsent(key, body('first')), store.putIfAbsent(key, body('second'))])
   const created = outcomes.filter((outcome) => outcome.kind === 'created')
   if (created.length > 1) throw cannotFence(store, 'two writers created the same object', 'If-None-Match')
-  const winner = created[0]
-  if (winner === undefined) throw undecided(store)
+  if (created.length === 0) throw undecided(store)
   const askedMs = clock.nowMs()
   const { lastModifiedMs } = await findListed(store, key)
-  if (ifMatch) await proveIfMatch(store, key, winner.etag, body)
+  if (ifMatch) await proveIfMatch(store, key, body)
   return { storeTimeMs: lastModifiedMs, clockOffsetMs: lastModifiedMs - askedMs }
 }
 
@@ -55,7 +54,8 @@ async function findListed(store: ObjectStore, key: string): Promise<ListedObject
   throw new OpError('invalid', { code: 'STORE_LIST_STALE', detail })
 }
 
-async function proveIfMatch(store: ObjectStore, key: string, etag: string, body: (text: string) => Uint8Array[]): Promise<void> {
+async function proveIfMatch(store: ObjectStore, key: string, body: (text: string) => Uint8Array[]): Promise<void> {
+  const { etag } = await store.head(key)
   const replaced = await store.putIfMatch(key, body('third'), etag)
   if (replaced.kind !== 'replaced') throw undecided(store)
   const stale = await store.putIfMatch(key, body('fourth'), etag)

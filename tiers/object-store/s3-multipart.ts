@@ -21,12 +21,12 @@ export interface UploadMeans {
 
 type Send = (command: unknown) => Promise<unknown>
 
-/** Returns the etag; throws what the parts threw, an SDK error with status 412, or what `judge` makes of others. */
+/** Throws what the parts threw, an SDK error with status 412, or what `judge` makes of others. */
 export async function uploadParts(
   means: UploadMeans,
   at: { Bucket: string; Key: string },
   parts: AsyncIterable<Uint8Array>,
-): Promise<string> {
+): Promise<void> {
   const { Upload } = await import('@aws-sdk/lib-storage')
   const source = new WatchedParts(parts)
   const first: { failure?: unknown } = {}
@@ -37,8 +37,7 @@ export async function uploadParts(
     queueSize: partsInFlightMax,
   })
   try {
-    const { ETag } = await upload.done()
-    return ETag ?? ''
+    await upload.done()
   } catch (error) {
     // A failure to abort, or a second part's, would hide the reason.
     throw source.failure ?? first.failure ?? means.judge(error)

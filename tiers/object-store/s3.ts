@@ -130,7 +130,8 @@ class S3Store implements ObjectStore {
   putIfAbsent(key: string, body: ObjectBody): Promise<PutIfAbsentOutcome> {
     return this.#condition<PutIfAbsentOutcome>(key, { kind: 'exists' }, async () => {
       const put = new this.#sdk.PutObjectCommand({ ...this.#at(key), ...bodyOf(body), IfNoneMatch: '*' })
-      return { kind: 'created', etag: (await this.#client.send(put)).ETag ?? '' }
+      await this.#client.send(put)
+      return { kind: 'created' }
     })
   }
 
@@ -150,8 +151,8 @@ class S3Store implements ObjectStore {
   putMultipart(key: string, parts: AsyncIterable<Uint8Array>): Promise<PutIfAbsentOutcome> {
     return this.#condition<PutIfAbsentOutcome>(key, { kind: 'exists' }, async () => {
       const judge = (error: unknown): unknown => this.#judge(key, error, true)
-      const etag = await uploadParts({ client: this.#client, retrier: this.#partRetrier, judge }, this.#at(key), parts)
-      return { kind: 'created', etag }
+      await uploadParts({ client: this.#client, retrier: this.#partRetrier, judge }, this.#at(key), parts)
+      return { kind: 'created' }
     })
   }
 

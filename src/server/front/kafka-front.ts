@@ -1,8 +1,8 @@
 // Owns the Kafka side of the server as one thing: listener, registry and intake put together, started and closed. Does not own the
 // broker it asks.
 
-import { apiVersionsApi, versionFallback } from '../handlers/api-versions.ts'
-import { registryOf } from '../handlers/registry.ts'
+import { versionFallback } from '../handlers/api-versions.ts'
+import { servedApis } from '../handlers/registry.ts'
 import { assertLimits } from '../limits.ts'
 import { type BoundAddress, KafkaListener } from '../listener/kafka-listener.ts'
 import type { AdvertisedAddress, FrontPorts, HandlerPorts } from '../ports.ts'
@@ -23,8 +23,8 @@ export class KafkaFront {
     const handlerPorts: HandlerPorts = { ...ports, advertised: () => this.#advertised }
     const served = new Map<number, ServedApi>()
     const all = (): Iterable<ServedApi> => served.values()
-    const { apis, fetchSessions } = registryOf(handlerPorts)
-    for (const api of [apiVersionsApi(handlerPorts, all), ...apis]) served.set(api.entry.key, api)
+    const { apis, fetchSessions } = servedApis(handlerPorts, all)
+    for (const api of apis) served.set(api.entry.key, api)
     const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log })
     const { host, port } = settings
     const whenAllowed =

@@ -2,6 +2,7 @@
 // (broker). A broker's own configs come from its file, its environment and its flags, and are read-only here.
 
 import { fail, succeed } from '../../base/outcome.ts'
+import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
   type AlterConfigsRequest,
@@ -25,7 +26,6 @@ import type { Call } from '../front/call.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { ConfigChange, ConfigEntry, HandlerPorts, KafkaFailure } from '../ports.ts'
 import { repeated } from './repeated.ts'
-import { isLegalTopicName } from './topic-name.ts'
 
 /** Kafka's ConfigType code of lists, which alone can be appended to. */
 const listType = 7
@@ -122,9 +122,12 @@ async function alter(
   resource: Resource<NamedValue>,
   { validateOnly, change }: { readonly validateOnly: boolean; readonly change: ConfigChange },
 ): Promise<KafkaFailure | undefined> {
-  const { resourceName, configs } = resource
-  const refused = refusedResource(resource) ?? refusedNames(configs)
+  const { resourceType, resourceName, configs } = resource
+  const refused = refusedNames(configs)
   if (refused !== undefined) return refused
+  if (resourceType !== ConfigResourceType.TOPIC) return refusedOfBroker(broker.nodeId, resource)
+  const badName = topicNameFault(resourceName)
+  if (badName !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: badName }
   const topic = broker.topicByName(resourceName)
   if (topic === undefined)
     return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `The topic '${resourceName}' does not exist.` }
@@ -132,20 +135,17 @@ async function alter(
   return altered.ok ? undefined : altered.failure
 }
 
-function refusedResource({ resourceType, resourceName }: Resource<unknown>): KafkaFailure | undefined {
-  switch (resourceType) {
-    case ConfigResourceType.TOPIC:
-      return isLegalTopicName(resourceName)
-        ? undefined
-        : { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: `'${resourceName}' is not a topic name` }
-    case ConfigResourceType.BROKER:
-      return {
-        errorCode: ErrorCode.INVALID_REQUEST,
-        message: "A broker's configs are not altered at run time: set them in its file, environment or flags and restart it",
-      }
-    default:
-      return { errorCode: ErrorCode.INVALID_REQUEST, message: `configs of resource type ${resourceType} cannot be altered` }
-  }
+/** A broker has no configs set at run time: removing one (as tools do with throttles, to be sure) has nothing to do. */
+function refusedOfBroker(
+  nodeId: number,
+  { resourceType, resourceName, configs }: Resource<NamedValue>,
+): KafkaFailure | undefined {
+  const invalid = (message: string): KafkaFailure => ({ errorCode: ErrorCode.INVALID_REQUEST, message })
+  if (resourceType !== ConfigResourceType.BROKER) return invalid(`configs of resource type ${resourceType} cannot be altered`)
+  // The empty name means the defaults of all brokers.
+  if (resourceName !== '' && resourceName !== String(nodeId)) return invalid(`this is broker ${nodeId}`)
+  if (configs.every(({ configOperation }) => configOperation === AlterConfigOpType.DELETE)) return undefined
+  return invalid("A broker's configs are not altered at run time: set them in its file, environment or flags and restart it")
 }
 
 function refusedNames(configs: readonly NamedValue[]): KafkaFailure | undefined {

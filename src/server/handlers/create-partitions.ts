@@ -45,6 +45,12 @@ export function createPartitionsApi(ports: HandlerPorts): ServedApi {
   })
 }
 
+/** In Kafka's words. */
+const alreadyHas = (name: string, present: number, wanted: number): string =>
+  wanted === present
+    ? `Topic already has ${present} partition(s).`
+    : `The topic ${name} currently has ${present} partition(s); ${wanted} would not be an increase.`
+
 async function grow(
   ports: HandlerPorts,
   wanted: CreatePartitionsTopic,
@@ -54,8 +60,7 @@ async function grow(
   const topic = ports.broker.topicByName(name)
   if (topic === undefined) return result(name, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, `there is no topic ${name}`)
   const present = topic.partitions.length
-  if (count <= present)
-    return result(name, ErrorCode.INVALID_PARTITIONS, `topic ${name} has ${present} partitions; the number can only grow`)
+  if (count <= present) return result(name, ErrorCode.INVALID_PARTITIONS, alreadyHas(name, present, count))
   if (assignments !== null && assignments.length !== count - present) {
     return result(
       name,

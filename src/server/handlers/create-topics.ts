@@ -1,5 +1,6 @@
 // Owns answering CreateTopics: checks the form of each topic asked for and reports what the broker made of it.
 
+import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
   type CreatableTopic,
@@ -16,7 +17,6 @@ import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
 import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
-import { isLegalTopicName } from './topic-name.ts'
 
 const failed = (name: string, errorCode: number, errorMessage: string | null = null): CreatableTopicResult =>
   creatableTopicResult({ name, errorCode, errorMessage })
@@ -53,12 +53,8 @@ export function createTopicsApi(ports: HandlerPorts): ServedApi {
 
 function faultOf(topic: CreatableTopic): { readonly errorCode: number; readonly message: string } | undefined {
   const { name, numPartitions, replicationFactor, assignments } = topic
-  if (!isLegalTopicName(name)) {
-    return {
-      errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION,
-      message: 'a topic name is 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"',
-    }
-  }
+  const badName = topicNameFault(name)
+  if (badName !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: badName }
   if (assignments.length > 0) {
     if (numPartitions !== -1 || replicationFactor !== -1) {
       return {
@@ -83,7 +79,8 @@ function faultOf(topic: CreatableTopic): { readonly errorCode: number; readonly 
 
 async function create(ports: HandlerPorts, topic: CreatableTopic, validateOnly: boolean): Promise<CreatableTopicResult> {
   const { name, numPartitions, replicationFactor, assignments, configs } = topic
-  if (ports.broker.topicByName(name) !== undefined) return failed(name, ErrorCode.TOPIC_ALREADY_EXISTS, `topic ${name} exists`)
+  if (ports.broker.topicByName(name) !== undefined)
+    return failed(name, ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
   const made = await ports.broker.createTopic({
     name,
     partitionCount: assignments.length > 0 ? assignments.length : numPartitions,

@@ -1,5 +1,6 @@
 // Owns answering DescribeConfigs for topics and for this broker.
 
+import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
   type DescribeConfigsRequest,
@@ -17,7 +18,6 @@ import {
 import { ConfigResourceType } from '../../protocol/generated/enums.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { ConfigEntry, HandlerPorts } from '../ports.ts'
-import { isLegalTopicName } from './topic-name.ts'
 
 export function describeConfigsApi(ports: HandlerPorts): ServedApi {
   return serve<DescribeConfigsRequest, DescribeConfigsResponse>({
@@ -63,7 +63,8 @@ function entriesOf(ports: HandlerPorts, { resourceType, resourceName }: Describe
   const { broker } = ports
   switch (resourceType) {
     case ConfigResourceType.TOPIC: {
-      if (!isLegalTopicName(resourceName)) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: 'not a topic name' }
+      if (topicNameFault(resourceName) !== undefined)
+        return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: 'not a topic name' }
       const topic = broker.topicByName(resourceName)
       if (topic === undefined)
         return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `there is no topic ${resourceName}` }

@@ -1,5 +1,6 @@
 // Owns answering DescribeTopicPartitions (KIP-966): topics a page at a time, in the order of their names.
 
+import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
   type DescribeTopicPartitionsRequest,
@@ -16,7 +17,6 @@ import {
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
 import { topicOperations } from './authorized-operations.ts'
-import { isLegalTopicName } from './topic-name.ts'
 
 /** Kafka's `max.request.partition.size.limit`. */
 const partitionsMax = 2_000
@@ -72,7 +72,7 @@ function pageOf(ports: HandlerPorts, request: DescribeTopicPartitionsRequest): D
 }
 
 function unknown(name: string): DescribeTopicPartitionsResponseTopic {
-  const errorCode = isLegalTopicName(name) ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION
+  const errorCode = topicNameFault(name) === undefined ? ErrorCode.UNKNOWN_TOPIC_OR_PARTITION : ErrorCode.INVALID_TOPIC_EXCEPTION
   return describeTopicPartitionsResponseTopic({ name, errorCode })
 }
 

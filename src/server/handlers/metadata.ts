@@ -1,5 +1,6 @@
 // Owns answering Metadata: brokers, topics by name or id, and creating unknown topics where both sides allow it.
 
+import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey } from '../../protocol/index.ts'
 import { zeroUuid } from '../../protocol/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
@@ -20,7 +21,6 @@ import { type ServedApi, serve } from '../front/served-api.ts'
 import type { Call } from '../front/call.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
 import { clusterOperations, operationsOmitted, topicOperations } from './authorized-operations.ts'
-import { isLegalTopicName } from './topic-name.ts'
 
 /** Topics by id, and names that are null. */
 const nullNamesFrom = 12
@@ -139,7 +139,7 @@ function byIdOrName(
   if (name === null) return refused(wanted, ErrorCode.INVALID_REQUEST, version)
   const topic = broker.topicByName(name)
   if (topic !== undefined) return described(ports, topic, request)
-  if (!isLegalTopicName(name)) return refused(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION, version)
+  if (topicNameFault(name) !== undefined) return refused(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION, version)
   if (!creates) return refused(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, version)
   return broker.autoCreateTopic(name).then((made) => {
     if (made.ok) return described(ports, made.value, request)

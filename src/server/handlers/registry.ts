@@ -3,12 +3,14 @@
 import type { ServedApi } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
 import { alterConfigsApi, incrementalAlterConfigsApi } from './alter-configs.ts'
+import { apiVersionsApi } from './api-versions.ts'
 import { createPartitionsApi } from './create-partitions.ts'
 import { createTopicsApi } from './create-topics.ts'
 import { deleteRecordsApi } from './delete-records.ts'
 import { deleteTopicsApi } from './delete-topics.ts'
 import { describeClusterApi } from './describe-cluster.ts'
 import { describeConfigsApi } from './describe-configs.ts'
+import { describeLogDirsApi } from './describe-log-dirs.ts'
 import { describeProducersApi } from './describe-producers.ts'
 import { describeTopicPartitionsApi } from './describe-topic-partitions.ts'
 import { electLeadersApi } from './elect-leaders.ts'
@@ -17,6 +19,7 @@ import type { FetchSessions } from './fetch/fetch-session.ts'
 import { findCoordinatorApi } from './find-coordinator.ts'
 import { groupApis } from './groups.ts'
 import { initProducerIdApi } from './init-producer-id.ts'
+import { listConfigResourcesApi } from './list-config-resources.ts'
 import { listOffsetsApi } from './list-offsets.ts'
 import { metadataApi } from './metadata.ts'
 import { offsetForLeaderEpochApi } from './offset-for-leader-epoch.ts'
@@ -28,9 +31,11 @@ export interface Registry {
   readonly fetchSessions: FetchSessions
 }
 
-export function registryOf(ports: HandlerPorts): Registry {
+/** `all` answers what is served, for ApiVersions; it is asked when a client asks. So are the ports. */
+export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>): Registry {
   const fetch = fetchApi(ports)
   const apis = [
+    apiVersionsApi(ports, all),
     produceApi(ports),
     fetch.api,
     listOffsetsApi(ports),
@@ -49,6 +54,8 @@ export function registryOf(ports: HandlerPorts): Registry {
     offsetForLeaderEpochApi(ports),
     describeTopicPartitionsApi(ports),
     describeProducersApi(ports),
+    describeLogDirsApi(ports),
+    listConfigResourcesApi(ports),
     electLeadersApi(ports),
     alterPartitionReassignmentsApi(ports),
     listPartitionReassignmentsApi(),

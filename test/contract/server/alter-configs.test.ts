@@ -90,6 +90,15 @@ it.each([0, 1, 2])('a full change in version %i takes away all that it does not 
   expect((await alter({ 'segment.ms': null })).errorCode).toBe(ErrorCode.INVALID_REQUEST)
 })
 
+it('a broker has nothing set at run time that could be removed, and that is no error', async () => {
+  const throttles = [config('leader.replication.throttled.rate', remove), config('follower.replication.throttled.rate', remove)]
+  const resources = ['7', '', '8'].map((resourceName) =>
+    incrementalResource({ resourceType: brokerType, resourceName, configs: throttles }),
+  )
+  const { responses } = await client.ask('IncrementalAlterConfigs', 1, incrementalAlterConfigsRequest({ resources }))
+  expect(responses.map(({ errorCode }) => errorCode)).toEqual([0, 0, ErrorCode.INVALID_REQUEST])
+})
+
 it('each resource is answered for itself; brokers and groups say why not', async () => {
   running.broker.add('other')
   const configs = [config('retention.ms', set, '5')]

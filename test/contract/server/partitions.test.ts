@@ -13,12 +13,14 @@ import {
   deleteRecordsTopic,
 } from '../../../src/protocol/generated/delete-records.ts'
 import { describeProducersRequest, topicRequest as producersOf } from '../../../src/protocol/generated/describe-producers.ts'
+import { describableLogDirTopic, describeLogDirsRequest } from '../../../src/protocol/generated/describe-log-dirs.ts'
 import {
   describeTopicPartitionsRequest,
   requestCursor,
   topicRequest,
 } from '../../../src/protocol/generated/describe-topic-partitions.ts'
 import { electLeadersRequest, topicPartitions } from '../../../src/protocol/generated/elect-leaders.ts'
+import { listConfigResourcesRequest } from '../../../src/protocol/generated/list-config-resources.ts'
 import { listPartitionReassignmentsRequest } from '../../../src/protocol/generated/list-partition-reassignments.ts'
 import {
   offsetForLeaderEpochRequest,
@@ -191,5 +193,42 @@ describe('a cluster of one broker', () => {
   it('has no reassignment under way', async () => {
     const answer = await client.ask('ListPartitionReassignments', 0, listPartitionReassignmentsRequest())
     expect(answer).toMatchObject({ errorCode: 0, errorMessage: null, topics: [] })
+  })
+})
+
+describe('DescribeLogDirs', () => {
+  it.each(range(1, 5))('in version %i tells the folder and the sizes of what was asked for', async (version) => {
+    running.broker.add('t', 2)
+    await client.ask('Produce', 9, produceTo({ topic: 't' }))
+    const sizeBytes = BigInt(running.broker.topicByName('t')!.partitions[0]!.sizeBytes)
+    const some = [
+      describableLogDirTopic({ topic: 't', partitions: [0, 7] }),
+      describableLogDirTopic({ topic: 'nowhere', partitions: [0] }),
+    ]
+    const answer = await client.ask('DescribeLogDirs', version, describeLogDirsRequest({ topics: some }))
+    expect(answer.results).toMatchObject([
+      {
+        errorCode: 0,
+        logDir: '/somewhere/wal',
+        topics: [{ name: 't', partitions: [{ partitionIndex: 0, partitionSize: sizeBytes }] }],
+      },
+    ])
+    if (version >= 4) expect(answer.results[0]).toMatchObject({ totalBytes: 1000n, usableBytes: 400n })
+    const all = await client.ask('DescribeLogDirs', version, describeLogDirsRequest({ topics: null }))
+    expect(all.results[0]!.topics.map(({ name, partitions }) => [name, partitions.length])).toEqual([['t', 2]])
+  })
+})
+
+describe('ListConfigResources', () => {
+  it('lists what has configs, by type', async () => {
+    running.broker.add('t')
+    const ask = async (resourceTypes: number[], version = 1) => {
+      const answer = await client.ask('ListConfigResources', version, listConfigResourcesRequest({ resourceTypes }))
+      return [answer.errorCode, answer.configResources.map(({ resourceType, resourceName }) => `${resourceType} ${resourceName}`)]
+    }
+    expect(await ask([])).toEqual([0, ['2 t', '4 7', '8 7']])
+    expect(await ask([4, 2, 4])).toEqual([0, ['4 7', '2 t']])
+    expect(await ask([99])).toEqual([ErrorCode.UNSUPPORTED_VERSION, []])
+    expect(await ask([], 0)).toEqual([0, []])
   })
 })

@@ -90,6 +90,7 @@ describe('metadata commands version 1', () => {
     ['create-topic-v1.hex', { kind: 'create-topic', name: 'größe', id: clusterId, internal: true, partitionCount: 3, configs: { a: 'b' } }],
     ['delete-topic-v1.hex', { kind: 'delete-topic', id: clusterId }],
     ['create-partitions-v1.hex', { kind: 'create-partitions', id: clusterId, partitionCount: 12 }],
+    ['alter-topic-configs-v1.hex', { kind: 'alter-topic-configs', id: clusterId, configs: { a: 'b', c: '' } }],
     ['allocate-producer-ids-v1.hex', { kind: 'allocate-producer-ids', count: 1000 }],
   ] as const)('%s is written and read as it was frozen', (file, command) => {
     const bytes = frozenBytes(import.meta.url, file, encodeCommand(command))

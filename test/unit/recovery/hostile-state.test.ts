@@ -90,6 +90,7 @@ describe('bytes that bend', () => {
       bentJson({ v: 1, kind: 'allocate-producer-ids', count: 5 }),
       bentJson({ v: 1, kind: 'create-partitions', id: create.id, partitionCount: 9 }),
       bentJson({ v: 1, kind: 'delete-topic', id: create.id }),
+      bentJson({ v: 1, kind: 'alter-topic-configs', id: create.id, configs: { 'retention.ms': '1' } }),
     )
     fc.assert(
       fc.property(commands, (input) => {

@@ -76,6 +76,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     clock: systemClock,
     prng: seededPrng(1),
     log,
+    logDir: { path: '/somewhere/wal', space: () => Promise.resolve({ totalBytes: 1000, usableBytes: 400 }) },
     settings: { host: '127.0.0.1', port: 0, rack: null, autoCreateTopics: true, ...variant.settings },
     limits: {
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },

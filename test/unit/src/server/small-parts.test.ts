@@ -5,7 +5,7 @@ import { defaultLimits, limitsFor } from '../../../../src/server/index.ts'
 import { gathered } from '../../../../src/server/listener/answer-queue.ts'
 import { assertLimits } from '../../../../src/server/limits.ts'
 import { isWorthKeeping, retained } from '../../../../src/server/retained-bytes.ts'
-import { isLegalTopicName } from '../../../../src/server/handlers/topic-name.ts'
+import { topicNameFault } from '../../../../src/model/topic-name.ts'
 
 const bytes = (length: number, fill: number): Uint8Array => new Uint8Array(length).fill(fill)
 
@@ -57,6 +57,6 @@ describe('a topic name', () => {
     ['ä', false],
     ['a/b', false],
   ])('%s: %s', (name, legal) => {
-    expect(isLegalTopicName(name)).toBe(legal)
+    expect(topicNameFault(name) === undefined).toBe(legal)
   })
 })

@@ -1,0 +1,173 @@
+/**
+ * Apache Kafka's administration tools, run step by step against our broker and against a real Apache Kafka: what they print and how they
+ * end must be the same but for ids, times, hosts and folders.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type ApacheKafka, javaTool, startApacheKafka } from '../support/tools/kafka.ts'
+import { type Broker, startBroker } from '../support/tools/broker.ts'
+import { describeWithTools } from '../support/tools/tools.ts'
+import { kafkajs } from './clients/kafkajs.ts'
+import { makeRecords } from './records.ts'
+
+const topic = 'differential'
+const group = 'differential-readers'
+const tools = 'org.apache.kafka.tools'
+const slowMs = 120_000
+
+interface Outcome {
+  readonly code: number | null
+  readonly lines: readonly string[]
+}
+
+/** One line a fact: what is random or belongs to the machine is named instead, and what has no order is sorted. */
+function normalized(printed: string): string[] {
+  return printed
+    .split('\n')
+    .filter((line) => !/\bWARN\b/.test(line))
+    .map((line) =>
+      line
+        .replace(/TopicId: [\w-]{22}/g, 'TopicId: <id>')
+        .replace(/127\.0\.0\.1:\d+/g, '<host>')
+        .replace(/"logDir":"[^"]*"/g, '"logDir":"<folder>"')
+        .replace(/"log_dirs":\["[^"]*"\]/g, '"log_dirs":["<folder>"]')
+        .replace(/console-consumer-[0-9a-f-]+/g, '<member>')
+        .replace(/CreateTime:\d+/g, '<time>')
+        .replace(/\s+/g, ' ')
+        .trim(),
+    )
+    .filter((line) => line !== '' && !/^at |^\[\d{4}-/.test(line))
+    .sort()
+}
+
+describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they say of Apache Kafka:', () => {
+  let ours: Broker
+  let peer: ApacheKafka
+  let folder: string
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'chronik-admin-'))
+    mkdirSync(join(folder, 'kafka'))
+    ours = await startBroker({ dir: join(folder, 'ours'), extra: ['--groups-initial-rebalance-delay-ms', '0'] })
+    peer = await startApacheKafka({ dir: join(folder, 'kafka') })
+  }, slowMs)
+  afterAll(async () => {
+    await Promise.allSettled([ours.stop(), peer.stop()])
+    rmSync(folder, { recursive: true, force: true })
+  }, slowMs)
+
+  const file = (name: string, content: object): string => {
+    const path = join(folder, name)
+    writeFileSync(path, JSON.stringify(content))
+    return path
+  }
+
+  /** Both at once: a tool spends its time starting. */
+  async function both(className: string, args: readonly string[]): Promise<readonly [Outcome, Outcome]> {
+    const outcomes = [ours.bootstrap, peer.bootstrap].map(async (bootstrap) => {
+      const { code, stdout, stderr } = await javaTool(className, ['--bootstrap-server', bootstrap, ...args])
+      return { code, lines: normalized(`${stdout}\n${stderr}`) }
+    })
+    const [mine, theirs] = await Promise.all(outcomes)
+    if (mine === undefined || theirs === undefined) throw new Error('two were asked')
+    return [mine, theirs]
+  }
+
+  async function same(className: string, ...args: readonly string[]): Promise<Outcome> {
+    const [mine, theirs] = await both(className, args)
+    expect(mine, `${className} ${args.join(' ')}`).toEqual(theirs)
+    return theirs
+  }
+
+  const topics = `${tools}.TopicCommand`
+  const configs = 'kafka.admin.ConfigCommand'
+  const groups = `${tools}.consumer.group.ConsumerGroupCommand`
+
+  it('kafka-topics creates, describes, grows and refuses', { timeout: slowMs }, async () => {
+    const created = await same(topics, '--create', '--topic', topic, '--partitions', '3', '--config', 'retention.ms=3600000')
+    expect(created).toEqual({ code: 0, lines: [`Created topic ${topic}.`] })
+    expect((await same(topics, '--create', '--topic', topic)).code).toBe(1)
+    expect((await same(topics, '--create', '--topic', 'not legal!')).code).toBe(1)
+    await same(topics, '--create', '--topic', topic, '--if-not-exists')
+    await same(topics, '--alter', '--topic', topic, '--partitions', '5')
+    expect((await same(topics, '--alter', '--topic', topic, '--partitions', '2')).code).toBe(1)
+    expect((await same(topics, '--alter', '--topic', topic, '--partitions', '5')).code).toBe(1)
+    expect((await same(topics, '--describe', '--topic', 'nowhere')).code).toBe(1)
+    await same(topics, '--list')
+  })
+
+  it('kafka-configs alters, describes and refuses', { timeout: slowMs }, async () => {
+    const entity = ['--entity-type', 'topics', '--entity-name', topic]
+    await same(configs, ...entity, '--alter', '--add-config', 'max.message.bytes=2000000,cleanup.policy=[compact,delete]')
+    await same(configs, ...entity, '--alter', '--delete-config', 'cleanup.policy')
+    await same(configs, ...entity, '--describe')
+    expect((await same(configs, ...entity, '--alter', '--add-config', 'retention.sm=1')).code).toBe(1)
+    const nowhere = ['--entity-type', 'topics', '--entity-name', 'nowhere']
+    expect((await both(configs, [...nowhere, '--alter', '--add-config', 'retention.ms=1'])).map(({ code }) => code)).toEqual([
+      1, 1,
+    ])
+  })
+
+  it('kafka-get-offsets, kafka-delete-records and kafka-log-dirs see the same log', { timeout: slowMs }, async () => {
+    const records = makeRecords(20, 1, 'differential', { textOnly: true })
+    const order = { topic, compression: 'none', idempotent: false, records } as const
+    await Promise.all([ours.bootstrap, peer.bootstrap].map((bootstrap) => kafkajs.produce(bootstrap, [order])))
+    for (const time of ['latest', 'earliest', 'max-timestamp', '-1'])
+      await both(`${tools}.GetOffsetShell`, ['--topic', topic, '--time', time]).then(([mine, theirs]) => {
+        expect(mine).toEqual(theirs)
+      })
+    const cut = file('cut.json', {
+      version: 1,
+      partitions: [
+        { topic, partition: 0, offset: 7 },
+        { topic, partition: 1, offset: 9 },
+      ],
+    })
+    await same(`${tools}.DeleteRecordsCommand`, '--offset-json-file', cut)
+    await same(`${tools}.GetOffsetShell`, '--topic', topic, '--time', 'earliest')
+    const [mine, theirs] = await both(`${tools}.LogDirsCommand`, ['--describe', '--topic-list', topic])
+    expect([mine.code, theirs.code]).toEqual([0, 0])
+    const partitionsOf = (outcome: Outcome): unknown[] => {
+      const json = JSON.parse(outcome.lines.find((line) => line.startsWith('{')) ?? '{}') as {
+        brokers: Array<{ logDirs: Array<{ partitions: Array<{ partition: string }> }> }>
+      }
+      return (json.brokers[0]?.logDirs[0]?.partitions ?? []).toSorted((a, b) => a.partition.localeCompare(b.partition))
+    }
+    expect(partitionsOf(mine)).toEqual(partitionsOf(theirs))
+  })
+
+  it('kafka-leader-election and kafka-reassign-partitions have nothing to do', { timeout: slowMs }, async () => {
+    await same(`${tools}.LeaderElectionCommand`, '--election-type', 'preferred', '--topic', topic, '--partition', '0')
+    await same(`${tools}.LeaderElectionCommand`, '--election-type', 'preferred', '--all-topic-partitions')
+    const reassign = `${tools}.reassign.ReassignPartitionsCommand`
+    await same(reassign, '--list')
+    const stay = file('stay.json', { version: 1, partitions: [{ topic, partition: 0, replicas: [1] }] })
+    await same(reassign, '--reassignment-json-file', stay, '--execute')
+    await same(reassign, '--reassignment-json-file', stay, '--verify')
+    const away = file('away.json', { version: 1, partitions: [{ topic, partition: 0, replicas: [2] }] })
+    const [mine, theirs] = await both(reassign, ['--reassignment-json-file', away, '--execute'])
+    expect(mine.code).toBe(theirs.code)
+  })
+
+  it('kafka-consumer-groups describes, resets and deletes', { timeout: slowMs }, async () => {
+    const read = ['--topic', topic, '--group', group, '--from-beginning', '--max-messages', '10', '--timeout-ms', '20000']
+    for (const { code } of await both(`${tools}.consumer.ConsoleConsumer`, read)) expect(code).toBe(0)
+    await same(groups, '--list')
+    await same(groups, '--describe', '--group', group)
+    await same(groups, '--describe', '--group', group, '--state')
+    await same(groups, '--group', group, '--topic', topic, '--reset-offsets', '--to-earliest', '--execute')
+    await same(groups, '--group', group, '--topic', `${topic}:0`, '--reset-offsets', '--to-offset', '9', '--execute')
+    await same(groups, '--group', group, '--topic', `${topic}:0`, '--delete-offsets')
+    await same(groups, '--describe', '--group', group)
+    await same(groups, '--delete', '--group', group)
+    expect((await same(groups, '--describe', '--group', group)).lines.join('\n')).toContain(`Group ${group} not found.`)
+  })
+
+  it('kafka-topics deletes', { timeout: slowMs }, async () => {
+    await same(topics, '--delete', '--topic', topic)
+    expect((await same(topics, '--delete', '--topic', topic)).code).toBe(1)
+    await same(topics, '--list', '--exclude-internal')
+  })
+})
