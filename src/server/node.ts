@@ -104,9 +104,12 @@ class StandaloneNode implements RunningNode {
     this.httpAddress = await this.#http.start()
     this.#stack = await this.#world.openStore()
     this.storeLocation = this.#stack.store.location
+    // Beside recovery, which mostly waits for disk and bucket.
+    const loading = this.#world.loadCompression()
+    loading.catch(() => undefined)
     const recovered = await this.#recover(this.#stack)
     for (const line of reportLines(recovered.report)) this.#log.info(line, { recovery: true })
-    const compression = await this.#world.loadCompression()
+    const compression = await loading
     const parts = this.#join(this.#stack, recovered, compression)
     this.#parts = parts
     this.#http.addMetrics(...nodeMetrics({ ...parts, stack: this.#stack, wal: recovered.wal }), ...parts.front.metricSources())

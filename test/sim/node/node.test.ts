@@ -35,6 +35,7 @@ test(
       'takeovers',
       'powerCuts',
       'timeSearches',
+      'deletions',
     ] as const)
       expect(perSeed(name), name).toBeGreaterThan(0.05)
     // A request of a dead process that lands late can make its successor start once more; nothing else may.

@@ -37,6 +37,8 @@ interface SimPartition {
   unanswered: SentBatch[]
   /** Acknowledged: the offset by value, and whether it was in the bucket when it was last known. */
   acked: Map<string, { readonly offset: number; inBucket: boolean }>
+  /** Where the log begins: as a deletion was answered, and at most as one was asked for. */
+  start: { asked: number; answered: { readonly offset: number; inBucket: boolean } }
 }
 
 interface SimTopic {
@@ -74,6 +76,7 @@ export interface Tally {
   swept: number
   expired: number
   timeSearches: number
+  deletions: number
 }
 
 export interface Outcome {
@@ -103,6 +106,7 @@ const zeroTally = (): Tally => ({
   swept: 0,
   expired: 0,
   timeSearches: 0,
+  deletions: 0,
 })
 const startAttemptsMax = 12
 const calmWeather: Weather = { lost: 0, unanswered: 0, latencyMs: 15 }
@@ -154,7 +158,8 @@ export class Simulation {
 
   async #step(): Promise<void> {
     const dice = this.#prng.below(1000)
-    if (dice < 480) this.#produce()
+    if (dice < 468) this.#produce()
+    else if (dice < 480) await this.#deleteRecords()
     else if (dice < 700) await this.#pass(this.#prng.below(400))
     else if (dice < 740) await this.#resend()
     else if (dice < 800) this.#commit()
@@ -341,7 +346,8 @@ export class Simulation {
   #growTo(topic: SimTopic, count: number): void {
     for (let index = topic.partitions.length; index < count; index += 1) {
       const producerId = (this.#nextProducerId += 1)
-      topic.partitions.push({ topic, index, producerId, nextSequence: 0, unanswered: [], acked: new Map() })
+      const start = { asked: 0, answered: { offset: 0, inBucket: true } }
+      topic.partitions.push({ topic, index, producerId, nextSequence: 0, unanswered: [], acked: new Map(), start })
     }
   }
 
@@ -372,6 +378,23 @@ export class Simulation {
     const count = live.partitions.length + 1
     const grown = await this.#ask(() => this.#process.parts.broker.createPartitions(live.id, count, false))
     if (grown?.ok === true) this.#growTo(topic, count)
+  }
+
+  /** Up to any record, also in the midst of a batch. */
+  async #deleteRecords(): Promise<void> {
+    const partitions = this.#partitions()
+    if (partitions.length === 0 || !this.#process.serves) return
+    const partition = this.#oneOf(partitions)
+    const live = this.#live(partition)
+    if (live === undefined) return
+    const { start } = partition
+    const wanted = this.#prng.below(live.highWatermark + 1)
+    start.asked = Math.max(start.asked, wanted)
+    const deleted = await this.#ask(() => live.deleteRecords(wanted))
+    if (deleted?.ok !== true || deleted.value <= start.answered.offset) return
+    this.#note(`${partition.topic.name}-${partition.index} begins at ${deleted.value}`)
+    start.answered = { offset: deleted.value, inBucket: false }
+    this.#tally.deletions += 1
   }
 
   async #crashAmid(action: () => Promise<unknown>): Promise<void> {
@@ -408,7 +431,7 @@ export class Simulation {
 
   #acksNow(): Array<{ inBucket: boolean }> {
     return [
-      ...this.#topics.flatMap((topic) => topic.partitions.flatMap((one) => [...one.acked.values()])),
+      ...this.#topics.flatMap((topic) => topic.partitions.flatMap((one) => [...one.acked.values(), one.start.answered])),
       ...[...this.#commits.values()].map((commit) => commit.answered),
     ]
   }
@@ -608,16 +631,34 @@ export class Simulation {
   async #checkPartition(partition: SimPartition, isWiped: boolean): Promise<void> {
     const what = `${partition.topic.name}-${partition.index}`
     const live = this.#live(partition)!
+    this.#checkStart(partition, { start: live.logStartOffset, what, isWiped })
     const found = await this.#readAll(live, what)
     this.#must(live.highWatermark === live.logEndOffset, 'all that was recovered is visible', what)
     for (const [value, { offset: at, inBucket }] of [...partition.acked]) {
       if (found.get(value) === at) continue
+      if (at < live.logStartOffset) {
+        this.#must(found.get(value) === undefined, 'what was deleted is nowhere else', what)
+        partition.acked.delete(value)
+        continue
+      }
       this.#must(found.get(value) === undefined, 'a record keeps its offset', what)
       this.#must(isWiped && !inBucket, 'what was acknowledged is there', `${what} ${value.slice(0, 20)} at ${at}`)
       this.#must(at >= live.logEndOffset || !this.#isIn(found, at, value), 'only the end is lost', what)
       partition.acked.delete(value)
       this.#tally.lostByWipe += 1
     }
+  }
+
+  #checkStart(
+    partition: SimPartition,
+    { start, what, isWiped }: { readonly start: number; readonly what: string; readonly isWiped: boolean },
+  ): void {
+    const { asked, answered } = partition.start
+    this.#must(start <= asked, 'nothing is gone that nobody deleted', `${what}: begins at ${start}, asked for was ${asked}`)
+    const least = isWiped && !answered.inBucket ? 0 : answered.offset
+    this.#must(start >= least, 'what was deleted stays away', `${what}: begins at ${start} instead of ${answered.offset}`)
+    const inBucket = isWiped || (answered.inBucket && answered.offset === start)
+    partition.start = { asked: start, answered: { offset: start, inBucket } }
   }
 
   /** After a loss the offset may hold another record, never the same. */
@@ -628,27 +669,32 @@ export class Simulation {
   /** The offset of every value; asserts that offsets are dense and no value is there twice. */
   async #readAll(live: Partition, what: string): Promise<Map<string, number>> {
     const found = new Map<string, number>()
-    let at: number = live.logStartOffset
-    this.#must(at === 0, 'nothing expires here', what)
+    const start: number = live.logStartOffset
+    let at = start
     while (at < live.highWatermark) {
       const maxBytes = 1 + this.#prng.below(20_000)
       const read = await drive(this.#clock, Promise.resolve(live.read({ offset: offset(at), maxBytes, minOneBatch: true })))
       if (read.kind === 'error')
         throw new Error(`${what} cannot be read at ${at}: ${read.errorCode}\n${this.#trace.slice(-25).join('\n')}`)
       this.#must(read.batches.length > 0, 'a read before the end answers something', `${what} at ${at}`)
-      for (const run of read.batches) at = this.#take(run, { at, what, found })
+      for (const run of read.batches) at = this.#take(run, { at, start, what, found })
     }
     this.#must(at === live.highWatermark, 'the log ends where it says', what)
     return found
   }
 
-  #take(run: Uint8Array, into: { readonly at: number; readonly what: string; readonly found: Map<string, number> }): number {
+  #take(
+    run: Uint8Array,
+    into: { readonly at: number; readonly start: number; readonly what: string; readonly found: Map<string, number> },
+  ): number {
     let next = into.at
     for (let position = 0; position < run.length;) {
       const decoded = decodeRecords(run, position, () => ({ failure: 'nothing is compressed here' }))
       if (decoded.kind === 'malformed') throw new Error(`${into.what} at ${next}: ${decoded.detail}`)
       this.#must(decoded.records.length === recordCountOf(run, position), 'a batch is whole', into.what)
       for (const record of decoded.records) {
+        // The log may begin in the midst of its first batch.
+        if (record.offset < into.start && next === into.start) continue
         this.#must(record.offset === next, 'offsets are dense', `${into.what}: ${record.offset} instead of ${next}`)
         const value = Buffer.from(record.value ?? []).toString()
         this.#must(!into.found.has(value), 'no record is there twice', `${into.what} ${value.slice(0, 20)}`)
@@ -692,10 +738,12 @@ export class Simulation {
     if (live === undefined || live.highWatermark === 0) return
     const wanted = this.#clock.nowMs() - this.#prng.below(20_000)
     const end = live.highWatermark
+    const start = live.logStartOffset
     const answered = await this.#ask(async () => ({ found: await live.offsetForTimestamp(wanted) }))
     if (answered === undefined || live.isGone || !this.#process.serves) return
     const plain = await this.#ask(() => this.#plainSearch(live, wanted, end))
-    if (plain === undefined) return
+    // A deletion that was never answered may take effect while both search.
+    if (plain === undefined || live.logStartOffset !== start) return
     this.#tally.timeSearches += 1
     const got = answered.found?.offset ?? -1
     // What came in while it searched may be found, or not.
@@ -715,7 +763,8 @@ export class Simulation {
           const decoded = decodeRecords(run, position, () => ({ failure: 'nothing is compressed here' }))
           if (decoded.kind === 'malformed') throw new Error(decoded.detail)
           for (const record of decoded.records) {
-            if (record.timestamp >= wanted && record.offset < end) return { offset: record.offset }
+            const isThere = record.offset >= live.logStartOffset && record.offset < end
+            if (record.timestamp >= wanted && isThere) return { offset: record.offset }
             at = record.offset + 1
           }
           position += new DataView(run.buffer, run.byteOffset + position).getInt32(8) + 12
