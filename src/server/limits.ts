@@ -44,9 +44,15 @@ export interface FetchLimits {
   readonly carriedReadsPerConnectionMax: number
 }
 
+export interface MetadataLimits {
+  /** How long a change may take whose request names no time of its own: it waits for the bucket. Kafka's `request.timeout.ms`. */
+  readonly changeMs: number
+}
+
 export interface ServerLimits {
   readonly listener: ListenerLimits
   readonly fetch: FetchLimits
+  readonly metadata: MetadataLimits
 }
 
 export const defaultLimits: ServerLimits = {
@@ -74,6 +80,7 @@ export const defaultLimits: ServerLimits = {
     sessionPartitionsMax: 500_000,
     carriedReadsPerConnectionMax: 16,
   },
+  metadata: { changeMs: 30_000 },
 }
 
 /** What an operator may set. */
@@ -86,9 +93,10 @@ export interface ServerSettings {
 
 /** The defaults with an operator's settings, other limits raised where a setting needs it. */
 export function limitsFor(settings: ServerSettings): ServerLimits {
-  const { listener, fetch } = defaultLimits
+  const { listener, fetch, metadata } = defaultLimits
   const limits: ServerLimits = {
     fetch,
+    metadata,
     listener: {
       ...listener,
       ...settings,
@@ -102,7 +110,7 @@ export function limitsFor(settings: ServerSettings): ServerLimits {
 
 /** A limit that contradicts another would show as a connection stuck for ever, so it is found at load. */
 export function assertLimits(limits: ServerLimits): void {
-  const { listener, fetch } = limits
+  const { listener, fetch, metadata } = limits
   assert(listener.requestBytesMax <= listener.assemblyBytesMax, 'the largest request can be assembled')
   assert(listener.inFlightRequestsPerConnectionMax >= 1, 'a connection may have a request in flight')
   assert(
@@ -113,7 +121,7 @@ export function assertLimits(limits: ServerLimits): void {
     listener.answerBytesPerConnectionMax <= listener.answerBytesMax,
     'one connection may not have more answers waiting than all',
   )
-  assert(listener.writeWindowBytes > 0 && listener.idleMs > 0, 'windows and times are positive')
+  assert(listener.writeWindowBytes > 0 && listener.idleMs > 0 && metadata.changeMs > 0, 'windows and times are positive')
   assert(fetch.partitionsPerSessionMax <= fetch.sessionPartitionsMax, 'one session may not cover more than all')
   assert(fetch.sessionsMax >= 0 && fetch.carriedReadsPerConnectionMax >= 0, 'counts are not negative')
 }

@@ -1,7 +1,7 @@
 // Owns answering AlterConfigs and IncrementalAlterConfigs (KIP-339) for topics. Does not own which configs there are and what they mean
 // (broker). A broker's own configs come from its file, its environment and its flags, and are read-only here.
 
-import { fail, succeed } from '../../base/outcome.ts'
+import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
@@ -26,6 +26,7 @@ import type { Call } from '../front/call.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { ConfigChange, ConfigEntry, HandlerPorts, KafkaFailure } from '../ports.ts'
 import { repeated } from './repeated.ts'
+import { within } from './time-out.ts'
 
 /** Kafka's ConfigType code of lists, which alone can be appended to. */
 const listType = 7
@@ -118,7 +119,7 @@ async function alterAll<Config extends NamedValue>(
 }
 
 async function alter(
-  { broker }: HandlerPorts,
+  { broker, clock, limits }: HandlerPorts,
   resource: Resource<NamedValue>,
   { validateOnly, change }: { readonly validateOnly: boolean; readonly change: ConfigChange },
 ): Promise<KafkaFailure | undefined> {
@@ -131,7 +132,10 @@ async function alter(
   const topic = broker.topicByName(resourceName)
   if (topic === undefined)
     return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `The topic '${resourceName}' does not exist.` }
-  const altered = await broker.alterTopicConfigs(topic.id, change, validateOnly)
+  const late = (): Outcome<never, KafkaFailure> =>
+    fail({ errorCode: ErrorCode.REQUEST_TIMED_OUT, message: 'the change is not in the bucket yet; it goes on' })
+  const changed = broker.alterTopicConfigs(topic.id, change, validateOnly)
+  const altered = await within<Outcome<undefined, KafkaFailure>>(clock, limits.metadata.changeMs, changed, late)
   return altered.ok ? undefined : altered.failure
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../../../src/protocol/generated/incremental-alter-configs.ts'
 import { ErrorCode } from '../../../src/protocol/index.ts'
 import type { RawClient } from './support/raw-client.ts'
+import { until } from './support/requests.ts'
 import { type RunningFront, startFront } from './support/running-front.ts'
 
 const [topicType, brokerType, groupType] = [2, 4, 32]
@@ -88,6 +89,23 @@ it.each([0, 1, 2])('a full change in version %i takes away all that it does not 
   expect((await alter({ 'segment.ms': '3' })).errorCode).toBe(0)
   expect(own()).toEqual({ 'segment.ms': '3' })
   expect((await alter({ 'segment.ms': null })).errorCode).toBe(ErrorCode.INVALID_REQUEST)
+})
+
+it('a change that waits for the bucket too long is answered, and goes on', async () => {
+  const slow = await startFront({ metadata: { changeMs: 20 } })
+  const { name } = slow.broker.add('t')
+  let open = (): void => undefined
+  slow.broker.creationGate = new Promise((resolve) => (open = resolve))
+  const resources = [
+    incrementalResource({ resourceType: topicType, resourceName: name, configs: [config('retention.ms', set, '5')] }),
+  ]
+  const asking = await slow.client()
+  const { responses } = await asking.ask('IncrementalAlterConfigs', 1, incrementalAlterConfigsRequest({ resources }))
+  expect(responses[0]!.errorCode).toBe(ErrorCode.REQUEST_TIMED_OUT)
+  expect(slow.broker.topicByName(name)!.configs.size).toBe(0)
+  open()
+  await until(() => slow.broker.topicByName(name)!.configs.size === 1, 'the change to go on')
+  await slow.stop()
 })
 
 it('a broker has nothing set at run time that could be removed, and that is no error', async () => {

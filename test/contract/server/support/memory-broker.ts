@@ -185,7 +185,7 @@ export class MemoryBroker implements Broker {
   readonly clusterId = 'test-cluster'
   readonly nodeId = nodeId(7)
   serving = true
-  /** Before a topic is there, this is awaited. */
+  /** Before a topic is there or altered, this is awaited. */
   creationGate: Promise<void> = Promise.resolve()
   readonly #byName = new Map<string, MemoryTopic>()
   #nextTopic = 1
@@ -248,12 +248,13 @@ export class MemoryBroker implements Broker {
     return Promise.resolve(succeed(undefined))
   }
 
-  alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
+  async alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
     const topic = this.topicById(id)!
     const changed = change(topic.configs)
-    if (!changed.ok) return Promise.resolve(changed)
+    if (!changed.ok) return changed
+    await this.creationGate
     if (!validateOnly) topic.configs = changed.value
-    return Promise.resolve(succeed(undefined))
+    return succeed(undefined)
   }
 
   initProducerId(): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>> {

@@ -62,6 +62,7 @@ export interface FrontVariant {
   readonly settings?: Partial<FrontSettings>
   readonly listener?: Partial<ServerLimits['listener']>
   readonly fetch?: Partial<ServerLimits['fetch']>
+  readonly metadata?: Partial<ServerLimits['metadata']>
   readonly groups?: GroupCoordinator
   readonly broker?: MemoryBroker
 }
@@ -81,6 +82,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     limits: {
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
       fetch: { ...defaultLimits.fetch, ...variant.fetch },
+      metadata: { ...defaultLimits.metadata, ...variant.metadata },
     },
   })
   const { port } = await front.start()
