@@ -161,7 +161,7 @@ describeWithTools(['minio'], 'S3 at a MinIO that fails', () => {
   test('MinIO passes the probe', async () => {
     const report = await probeConditionalWrites(await store(), { clock: systemClock, idSource: systemIdSource })
     expect(Math.abs(report.clockOffsetMs)).toBeLessThan(30_000)
-    expect(proxy.seen.length).toBe(6)
+    expect(proxy.seen.length).toBe(7)
   })
 })
 

@@ -10,7 +10,7 @@ const help = `usage: node test/support/tools/setup.mjs [--only NAME,NAME…] [--
 
 Installs the tools of the tests into ${cacheFolder()} (elsewhere: CHRONIK_TOOLS_DIR). What is there already is left alone.
 
-${tools.map(({ name, purpose, ...rest }) => `  ${name.padEnd(11)} ${purpose}${'optional' in rest ? ' (only when named)' : ''}`).join('\n')}
+${tools.map(({ name, purpose, ...rest }) => `  ${name.padEnd(11)} ${purpose}${'optional' in rest ? ' (only when named, or under CI=true)' : ''}`).join('\n')}
 
 exit codes: 0 all there (or, without --only and CI=true, some missing and told) · 1 missing · 2 wrong usage
 `
@@ -34,7 +34,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`setup: no tool is called ${unknown.join(', ')}; see --help\n`)
     return 2
   }
-  const wanted = all.filter((tool) => (named === undefined ? tool.optional !== true : named.includes(tool.name)))
+  const onCi = process.env['CI'] === 'true'
+  const wanted = all.filter((tool) => (named === undefined ? onCi || tool.optional !== true : named.includes(tool.name)))
   const problems = values.list === true ? new Map<string, string>() : await installAll(wanted)
   const rows = wanted.map((tool) => ({
     name: tool.name,
@@ -45,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   if (values.json === true) tell(`${JSON.stringify({ folder: cacheFolder(), tools: rows })}\n`, 0)
   else for (const { name, installed } of rows) tell(`${installed ? 'here   ' : 'missing'} ${name}\n`, 0)
   for (const { problem } of rows) if (problem !== null) process.stderr.write(`${problem}\n`)
-  const strict = named !== undefined || process.env['CI'] === 'true'
+  const strict = named !== undefined || onCi
   return missing.length > 0 && (strict || values.list === true) ? 1 : 0
 }
 
