@@ -8,6 +8,7 @@ import { installKafka, kafkaVersion } from '../../support/tools/kafka.ts'
 import type { Ground, Kind } from './contestant.ts'
 import { type Duel, duel, type DuelOrder, startDuel } from './duel.ts'
 import { type BenchName, fullScale, loads, quickScale } from './loads.ts'
+import { tmpfsMagic } from './measure.ts'
 import { render, rowsOf } from './report.ts'
 
 const benchNames: readonly BenchName[] = ['produce', 'consume', 'latency', 'start']
@@ -133,7 +134,6 @@ function prepareGround(diskDir: string | undefined, bucketDir: string | undefine
   return { ...ground, release: () => made.forEach((folder) => rmSync(folder, { recursive: true, force: true })) }
 }
 
-const tmpfsMagic = 0x01021994
 const where = (folder: string): string => `${folder}${statfsSync(folder).type === tmpfsMagic ? ' (memory)' : ' (disk)'}`
 
 const setting = (ground: Ground, order: DuelOrder, quick: boolean): Record<string, string> => ({
