@@ -1,6 +1,7 @@
 // Owns the contracts of the tiers: the object store and the hot WAL. Durability, idempotence, byte ownership and outcomes are
 // stated here once; every implementation passes the same contract suite (test/contract).
 
+import type { TakeMemory } from '../src/base/scratch.ts'
 import type { LogEntry, WalPosition } from '../src/model/entry.ts'
 
 export type { WalPosition } from '../src/model/entry.ts'
@@ -56,7 +57,10 @@ export interface ObjectWriter {
   putIfAbsent(key: string, body: ObjectBody): Promise<PutIfAbsentOutcome>
   /** Replaces the version `etag`, or answers `conflict`; after an internal retry that may again be this call's own earlier attempt. */
   putIfMatch(key: string, body: ObjectBody, etag: string): Promise<PutIfMatchOutcome>
-  /** Large bodies in parts, created only if absent; nothing is visible before the end. Aborts what it began when it throws. */
+  /**
+   * Large bodies in parts, created only if absent; nothing is visible before the end. Aborts what it began when it throws. A part's
+   * memory is the caller's again as soon as the next part is asked for.
+   */
   putMultipart(key: string, parts: AsyncIterable<Uint8Array>): Promise<PutIfAbsentOutcome>
   /** Idempotent: a missing key is no error. */
   delete(key: string): Promise<void>
@@ -93,8 +97,11 @@ export interface Wal {
   durable(): Promise<void>
   /** Payload bytes back from the file, checked. OpError `missing` when the file was released, `corrupt` when the check fails. */
   read(position: WalPosition): Promise<Uint8Array>
-  /** As `read` for each, in the order asked; neighbouring frames share one read of the disk. */
-  readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]>
+  /**
+   * As `read` for each, in the order asked; neighbouring frames share one read of the disk. `take` gives the memory that is read
+   * into; once the call has settled nothing writes to it any more.
+   */
+  readMany(positions: readonly WalPosition[], take?: TakeMemory): Promise<Uint8Array[]>
   /** Files below `file` are no longer needed; they are recycled. Never the newest. */
   release(beforeFile: number): void
   usage(): WalUsage

@@ -7,6 +7,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { isOpError } from '../base/op-error.ts'
+import { Scratch } from '../base/scratch.ts'
 import { offset } from '../model/ids.ts'
 import { baseOffsetOf, batchBytesOf, lastOffsetOf } from '../protocol/index.ts'
 import type { SegmentFacts, SegmentWriter } from '../../tiers/segment/index.ts'
@@ -36,8 +37,8 @@ export interface ArchiverCounters {
   expiredSegments: number
 }
 
-/** What is read at once while a segment is built. */
-const readBytes = 4 * 1024 * 1024
+/** What is read at once while a segment is built, and summed in one turn: 0.7 ms of CPU. */
+const readBytes = 1024 * 1024
 
 export class Archiver {
   readonly counters: ArchiverCounters = { segments: 0, bytes: 0, failures: 0, expiredSegments: 0 }
@@ -47,6 +48,8 @@ export class Archiver {
   #busy: Promise<void> = Promise.resolve()
   #retentionAtMs: number
   #closed = false
+  /** A read of the WAL fetches what lies between a partition's batches too, where that is little. */
+  readonly #scratch = new Scratch(2 * readBytes)
   /** Segments are written, and garbage is swept, one at a time. */
   #turn: Promise<void> = Promise.resolve()
 
@@ -157,7 +160,7 @@ export class Archiver {
     const { topicId, index } = partition
     return this.#options.writer.write(
       { topicId, partition: index, baseOffset: offset(from), leaderEpoch: partition.leaderEpoch },
-      () => runsOf(partition, { from, target, bytesMax }),
+      () => runsOf(partition, { from, target, bytesMax }, this.#scratch),
     )
   }
 
@@ -181,19 +184,24 @@ export class Archiver {
 async function firstBatchOffset(partition: Partition, target: number): Promise<number> {
   const { archivedEndOffset, segments } = partition.state
   if (segments.length > 0) return archivedEndOffset
-  const [first] = (await partition.readForArchive(archivedEndOffset, target, 1)).batches
+  const [first] = (await partition.readForArchive({ offset: archivedEndOffset, endOffset: target, maxBytes: 1 })).batches
   return first === undefined ? archivedEndOffset : baseOffsetOf(first)
 }
 
-/** Whole batches from `from` on, until about `bytesMax` or `target`. */
-async function* runsOf(
-  partition: Partition,
-  bounds: { readonly from: number; readonly target: number; readonly bytesMax: number },
-): AsyncGenerator<Uint8Array> {
+interface RunBounds {
+  readonly from: number
+  readonly target: number
+  readonly bytesMax: number
+}
+
+/** Whole batches from `from` on, until about `bytesMax` or `target`. Each stays as it is until the next is asked for. */
+async function* runsOf(partition: Partition, bounds: RunBounds, scratch: Scratch): AsyncGenerator<Uint8Array> {
   let at = bounds.from
   let bytes = 0
   while (at < bounds.target && bytes < bounds.bytesMax) {
-    const run = await partition.readForArchive(at, bounds.target, Math.min(readBytes, bounds.bytesMax - bytes))
+    scratch.reset()
+    const maxBytes = Math.min(readBytes, bounds.bytesMax - bytes)
+    const run = await partition.readForArchive({ offset: at, endOffset: bounds.target, maxBytes, take: scratch.take })
     for (const piece of run.batches) {
       at = lastOffsetOfRun(piece) + 1
       bytes += piece.length

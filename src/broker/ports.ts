@@ -4,6 +4,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import type { Clock } from '../base/clock.ts'
 import type { IdSource } from '../base/prng.ts'
 import type { Log } from '../base/log.ts'
+import type { TakeMemory } from '../base/scratch.ts'
 import type { GroupNumber } from '../model/ids.ts'
 import type { WalPosition } from '../model/entry.ts'
 import type { ReplicatedLog } from '../model/replicated-log.ts'
@@ -17,8 +18,11 @@ export interface LogNode {
   setUrgent(group: GroupNumber, urgent: boolean): void
   /** Where the entry proposed last stands in the WAL. Valid in the same turn only. */
   readonly positionOfLast: WalPosition
-  /** Payloads of entries, in the order asked; neighbours share one read. OpError `missing` when a file was released meanwhile. */
-  readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]>
+  /**
+   * Payloads of entries, in the order asked; neighbours share one read, into memory from `take`. OpError `missing` when a file was
+   * released meanwhile.
+   */
+  readMany(positions: readonly WalPosition[], take?: TakeMemory): Promise<Uint8Array[]>
   /** WAL files below this one are gone. */
   readonly oldestFile: number
   /** Calls back once this process may acknowledge (it has not been paused while another life began). */

@@ -232,7 +232,7 @@ class Joint implements JoinedLogs {
       get positionOfLast() {
         return logs.positionOfLast
       },
-      readMany: (positions) => wal.readMany(positions),
+      readMany: (positions, take) => wal.readMany(positions, take),
       get oldestFile() {
         return wal.usage().oldestFile
       },

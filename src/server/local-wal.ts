@@ -59,7 +59,7 @@ export async function openLocalWal(
     durability: settings.fsync === 'always' ? 'fdatasync' : 'unsafe-no-fsync',
     onEntry: ({ group, term, index, kind, payload }, position) => {
       // The payload is a view that does not last: of a batch the header is enough, the rest is read again when it is streamed.
-      const bytes = (kind === 'batch' ? payload.subarray(0, batchHeaderBytes) : payload).slice()
+      const bytes = new Uint8Array(kind === 'batch' ? payload.subarray(0, batchHeaderBytes) : payload)
       entries.push({ group, term, index, kind, position, bytes })
     },
     onFatal: world.onFatal,

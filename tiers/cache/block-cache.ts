@@ -360,7 +360,7 @@ async function fetchExactly(reader: ObjectReader, key: string, start: number, en
   }
   if (bytes.length !== end - start) throw short(undefined)
   // A view of something larger would pin more than the budget counts.
-  return bytes.buffer.byteLength === bytes.length ? bytes : bytes.slice()
+  return bytes.buffer.byteLength === bytes.length ? bytes : new Uint8Array(bytes)
 }
 
 /** `spans[i]` holds chunk `firstChunk + i`. Neighbouring chunks of one response come out as one view. */

@@ -96,7 +96,7 @@ class MemoryStore implements ObjectStore {
   async putMultipart(key: string, parts: AsyncIterable<Uint8Array>): Promise<PutIfAbsentOutcome> {
     checkKey(key)
     const body: Uint8Array[] = []
-    for await (const part of parts) body.push(part.slice())
+    for await (const part of parts) body.push(new Uint8Array(part))
     return this.putIfAbsent(key, body)
   }
 

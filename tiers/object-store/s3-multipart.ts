@@ -55,8 +55,8 @@ class WatchedParts implements AsyncIterable<Uint8Array> {
 
   async *[Symbol.asyncIterator](): AsyncIterator<Uint8Array> {
     try {
-      // An empty piece would be taken for the end by nobody, but costs a turn.
-      for await (const part of this.#parts) if (part.length > 0) yield part
+      // An empty piece would be taken for the end by nobody, but costs a turn. A copy: several are in flight, and sent again.
+      for await (const part of this.#parts) if (part.length > 0) yield Buffer.from(part)
     } catch (error) {
       this.failure = error
       throw error

@@ -5,7 +5,7 @@
 // between leaves an object nobody knows, never an entry without its object. A later try that builds the same bytes finds and
 // adopts it; one that builds others takes the next attempt's name (core/segment-name.ts).
 
-import { assert } from '../../src/base/assert.ts'
+import { assert, assertDefined } from '../../src/base/assert.ts'
 import type { Crc32c } from '../../src/base/crc32c.ts'
 import { OpError, isOpError } from '../../src/base/op-error.ts'
 import type { Offset } from '../../src/model/ids.ts'
@@ -24,8 +24,8 @@ import { SegmentTally, type SealedSegment } from './core/segment-tally.ts'
 import { joinBytes, sameBytes } from './core/wire.ts'
 
 /**
- * Opens the batches from the start, as runs of whole batches in order; opened again when the first upload lost its name. The
- * runs are taken by reference and must not change until `write` has returned. An array's `() => runs` will do.
+ * Opens the batches from the start, as runs of whole batches in order; opened again when the first upload lost its name. A run's
+ * memory is the source's again when the next is asked for. An array's `() => runs` will do.
  */
 export type SegmentSource = () => Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
@@ -46,12 +46,19 @@ export interface SegmentWriterOptions {
 
 type Runs = AsyncIterator<Uint8Array>
 
+/** Memory for one part, used again by the next segment: fresh memory is dear. */
+interface PartBuffer {
+  readonly bytes: Uint8Array
+  fill: number
+}
+
 export class SegmentWriter {
   readonly #store: SegmentWriterOptions['store']
   readonly #crc32c: Crc32c
   readonly #partBytes: number
   readonly #chunkBytes: number
   readonly #indexIntervalBytes: number
+  #spare: Uint8Array | undefined
 
   constructor(options: SegmentWriterOptions) {
     this.#store = options.store
@@ -81,14 +88,16 @@ export class SegmentWriter {
 
   /** Undefined when other bytes stand under the name. */
   async #writeAs(name: SegmentName, plan: SegmentPlan, source: SegmentSource): Promise<SegmentFacts | undefined> {
-    const pass = new WritePass(plan, source, this.#tally(plan))
+    const part: PartBuffer = { bytes: this.#spare ?? Buffer.allocUnsafeSlow(this.#partBytes), fill: 0 }
+    this.#spare = undefined
+    const pass = new WritePass(plan, source, { tally: this.#tally(plan), part })
     const key = segmentKey(name)
     try {
-      const small = await pass.gather(this.#partBytes)
+      const small = await pass.gather()
       const put =
-        small === undefined
-          ? await this.#store.putMultipart(key, pass.parts(this.#partBytes))
-          : await this.#store.putIfAbsent(key, small)
+        small === undefined ? await this.#store.putMultipart(key, pass.parts()) : await this.#store.putIfAbsent(key, small)
+      // Not after a failure: a request that was given up may still look at it.
+      this.#spare = part.bytes
       if (put.kind === 'created') return factsOf(pass.sealed().trailer, name.attempt)
       // A store that saw the name taken before it asked for the parts left the pass unfinished: the trailer is still needed.
       await pass.drain()
@@ -133,14 +142,17 @@ class WritePass {
   readonly #tally: SegmentTally
   readonly #plan: SegmentPlan
   readonly #runs: Runs
-  #head: Uint8Array[] = []
+  readonly #part: PartBuffer
+  /** What did not fit the first part any more. */
+  #rest: Uint8Array | undefined
   #sealed: SealedSegment | undefined
   #isClosed = false
   failure: OpError | undefined
 
-  constructor(plan: SegmentPlan, source: SegmentSource, tally: SegmentTally) {
+  constructor(plan: SegmentPlan, source: SegmentSource, parts: { readonly tally: SegmentTally; readonly part: PartBuffer }) {
     this.#plan = plan
-    this.#tally = tally
+    this.#tally = parts.tally
+    this.#part = parts.part
     this.#runs = runsOf(source)
   }
 
@@ -150,38 +162,44 @@ class WritePass {
   }
 
   /** Reads until the source ends or a part is full. The whole object when it ended; undefined when it needs parts. */
-  async gather(partBytes: number): Promise<readonly Uint8Array[] | undefined> {
-    while (this.#tally.dataBytes < partBytes) {
+  async gather(): Promise<readonly Uint8Array[] | undefined> {
+    const { bytes } = this.#part
+    for (;;) {
       const run = await this.#next()
-      if (run === undefined) return [...this.#head, ...this.sealed().tail]
-      this.#head.push(run)
+      if (run === undefined) return [bytes.subarray(0, this.#part.fill), ...this.sealed().tail]
+      const taken = this.#fill(run, 0)
+      if (this.#part.fill < bytes.length) continue
+      this.#rest = run.subarray(taken)
+      return undefined
     }
-    return undefined
   }
 
-  /** The whole object as parts of exactly `partBytes`, the last one shorter. Each part is a buffer of its own. */
-  async *parts(partBytes: number): AsyncGenerator<Uint8Array, void, undefined> {
-    let part = Buffer.allocUnsafeSlow(partBytes)
-    let fill = 0
+  /** The whole object as parts of one size, the last one shorter; after `gather`. All are the same memory. */
+  async *parts(): AsyncGenerator<Uint8Array, void, undefined> {
+    const { bytes } = this.#part
     for await (const run of this.#pieces()) {
       for (let at = 0; at < run.length;) {
-        const taken = Math.min(run.length - at, partBytes - fill)
-        part.set(run.subarray(at, at + taken), fill)
-        at += taken
-        fill += taken
-        if (fill < partBytes) continue
-        yield part
-        part = Buffer.allocUnsafeSlow(partBytes)
-        fill = 0
+        if (this.#part.fill === bytes.length) {
+          yield bytes
+          this.#part.fill = 0
+        }
+        at += this.#fill(run, at)
       }
     }
-    if (fill > 0) yield part.subarray(0, fill)
+    yield bytes.subarray(0, this.#part.fill)
+  }
+
+  /** How much of the run from `at` on the part has taken. */
+  #fill(run: Uint8Array, at: number): number {
+    const part = this.#part
+    const taken = Math.min(run.length - at, part.bytes.length - part.fill)
+    part.bytes.set(run.subarray(at, at + taken), part.fill)
+    part.fill += taken
+    return taken
   }
 
   async *#pieces(): AsyncGenerator<Uint8Array, void, undefined> {
-    const head = this.#head
-    this.#head = []
-    yield* head
+    yield assertDefined(this.#rest, 'parts are taken when the first is full')
     for (let run = await this.#next(); run !== undefined; run = await this.#next()) yield run
     yield joinBytes(this.sealed().tail)
   }

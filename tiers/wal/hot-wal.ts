@@ -5,6 +5,7 @@ import { assertDefined } from '../../src/base/assert.ts'
 import type { Clock } from '../../src/base/clock.ts'
 import type { Crc32c } from '../../src/base/crc32c.ts'
 import { OpError } from '../../src/base/op-error.ts'
+import type { TakeMemory } from '../../src/base/scratch.ts'
 import type { LogEntry } from '../../src/model/entry.ts'
 import type { Wal, WalPosition, WalUsage } from '../ports.ts'
 import {
@@ -25,7 +26,7 @@ import { countSync, newCounters, type WalCounters } from './counters.ts'
 import { walFileName } from './file-names.ts'
 import { FileSupply } from './file-supply.ts'
 import type { Unlock, WalFile, WalFiles } from './ports.ts'
-import { WalReader } from './reader.ts'
+import { freshMemory, WalReader } from './reader.ts'
 import { walClosed, walDead, walFull } from './wal-errors.ts'
 
 /** `unsafe-no-fsync` acknowledges what only the page cache holds: a power cut or kernel crash loses acknowledged entries. */
@@ -183,7 +184,7 @@ export class HotWal implements Wal {
   }
 
   /** As `read` for each, in the order asked; neighbouring frames share one read. */
-  async readMany(positions: readonly WalPosition[]): Promise<Uint8Array[]> {
+  async readMany(positions: readonly WalPosition[], take: TakeMemory = freshMemory): Promise<Uint8Array[]> {
     const payloads = new Array<Uint8Array>(positions.length)
     const onDisk: number[] = []
     positions.forEach((position, slot) => {
@@ -194,7 +195,7 @@ export class HotWal implements Wal {
       } else payloads[slot] = queued
     })
     try {
-      await this.#reader.readInto(payloads, positions, onDisk)
+      await this.#reader.readInto(payloads, { positions, slots: onDisk, take })
     } finally {
       for (const slot of onDisk) this.#refuseReleased(assertDefined(positions[slot], 'a slot names a position'))
     }

@@ -4,6 +4,7 @@
 import { assertDefined } from '../../src/base/assert.ts'
 import type { Crc32c } from '../../src/base/crc32c.ts'
 import { OpError } from '../../src/base/op-error.ts'
+import type { TakeMemory } from '../../src/base/scratch.ts'
 import type { WalPosition } from '../ports.ts'
 import { type Bytes, bytesOf, frameHeaderBytes, frameVerdict, kindAt, payloadLengthAt, walLimits } from './core/index.ts'
 import { walFileName } from './file-names.ts'
@@ -17,9 +18,19 @@ interface Handle {
 
 /** Positions that one read fetches, and where its bytes begin and end. */
 interface Run {
+  readonly file: number
   readonly places: Array<{ readonly position: WalPosition; readonly slot: number }>
   readonly from: number
   to: number
+}
+
+export const freshMemory: TakeMemory = (bytes) => Buffer.allocUnsafe(bytes)
+
+export interface ReadOrder {
+  readonly positions: readonly WalPosition[]
+  /** Which of the positions. */
+  readonly slots: readonly number[]
+  readonly take: TakeMemory
 }
 
 const frameStart = (position: WalPosition): number => position.at - frameHeaderBytes
@@ -34,13 +45,13 @@ function planRuns(positions: readonly WalPosition[], slots: readonly number[]): 
     const { position } = place
     const last = runs.at(-1)
     const joins =
-      last?.places[0]?.position.file === position.file &&
+      last?.file === position.file &&
       frameStart(position) - last.to <= walLimits.readGapBytesMax &&
       frameEnd(position) - last.from <= walLimits.readJoinedBytesMax
     if (last !== undefined && joins) {
       last.places.push(place)
       last.to = Math.max(last.to, frameEnd(position))
-    } else runs.push({ places: [place], from: frameStart(position), to: frameEnd(position) })
+    } else runs.push({ file: position.file, places: [place], from: frameStart(position), to: frameEnd(position) })
   }
   return runs
 }
@@ -56,18 +67,21 @@ export class WalReader {
   }
 
   /** Payloads of the positions at `slots` put into `into` under the same slots; few reads for neighbouring frames. */
-  async readInto(into: Uint8Array[], positions: readonly WalPosition[], slots: readonly number[]): Promise<void> {
-    await Promise.all(
-      planRuns(positions, slots).map(async (run) => {
-        const file = assertDefined(run.places[0], 'a run has a place').position.file
-        const bytes = await this.#bytes(file, run.from, run.to)
+  async readInto(into: Uint8Array[], order: ReadOrder): Promise<void> {
+    // All have ended, also when one failed: the memory is not written to any more.
+    const ends = await Promise.allSettled(
+      planRuns(order.positions, order.slots).map(async (run) => {
+        const bytes = await this.#bytes(run, order.take)
         for (const { position, slot } of run.places) into[slot] = this.#payload(bytes, frameStart(position) - run.from, position)
       }),
     )
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
   async read(position: WalPosition): Promise<Uint8Array> {
-    return this.#payload(await this.#bytes(position.file, frameStart(position), frameEnd(position)), 0, position)
+    const payload: Uint8Array[] = []
+    await this.readInto(payload, { positions: [position], slots: [0], take: freshMemory })
+    return assertDefined(payload[0], 'a read that succeeded has its payload')
   }
 
   /** The file is no longer the WAL's: its handle closes after the last reader. */
@@ -95,12 +109,12 @@ export class WalReader {
     return bytes.array.subarray(payloadAt, payloadAt + position.length)
   }
 
-  async #bytes(file: number, from: number, to: number): Promise<Bytes> {
+  async #bytes({ file, from, to }: Run, take: TakeMemory): Promise<Bytes> {
     const handle = this.#handle(file)
     handle.users += 1
     try {
       const opened = await handle.file
-      const into = Buffer.allocUnsafe(to - from)
+      const into = take(to - from)
       const count = await opened.read(into, from)
       // What the file does not have cannot pass for what an earlier buffer held.
       if (count < into.length) into.fill(0, count)

@@ -3,6 +3,7 @@
 
 import { assert } from '../../base/assert.ts'
 import { isOpError, OpError } from '../../base/op-error.ts'
+import type { TakeMemory } from '../../base/scratch.ts'
 import type { WalPosition } from '../../model/entry.ts'
 import type { SegmentFacts } from '../../../tiers/segment/core/index.ts'
 import type { Extent } from '../../../tiers/stream/core/index.ts'
@@ -16,6 +17,8 @@ export interface ReadRange {
   readonly endOffset: number
   readonly maxBytes: number
   readonly minOneBatch: boolean
+  /** Memory for what must be read from the WAL's files; fresh memory when absent. */
+  readonly take?: TakeMemory | undefined
 }
 
 interface TimeStep {
@@ -76,7 +79,7 @@ export class LogReader {
       bytes += length
     }
     try {
-      return { batches: await this.#logs.readMany(positions), bytes }
+      return { batches: await this.#logs.readMany(positions, range.take), bytes }
     } catch (error) {
       if (!isOpError(error, 'missing')) throw error
       // The file was released while we read: what it held is in the bucket.

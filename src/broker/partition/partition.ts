@@ -39,7 +39,7 @@ import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
 import { CommitQueue, type OnSettled } from './commit-queue.ts'
-import { LogReader } from './log-reader.ts'
+import { LogReader, type ReadRange } from './log-reader.ts'
 
 export interface PartitionParts {
   readonly topicName: string
@@ -228,8 +228,8 @@ export class Partition implements PartitionView, Coolable {
   }
 
   /** Whole batches of visible records for building a segment. */
-  readForArchive(from: number, endOffset: number, maxBytes: number): ArchivedRun | Promise<ArchivedRun> {
-    return this.#reader.read({ offset: from, endOffset, maxBytes, minOneBatch: true })
+  readForArchive(range: Omit<ReadRange, 'minOneBatch'>): ArchivedRun | Promise<ArchivedRun> {
+    return this.#reader.read({ ...range, minOneBatch: true })
   }
 
   async offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {

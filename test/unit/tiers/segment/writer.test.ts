@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { crc32cReference as crc32c } from '../../../../src/base/crc32c.ts'
 import { OpError } from '../../../../src/base/op-error.ts'
 import { seededPrng } from '../../../../src/base/prng.ts'
-import { offset } from '../../../../src/model/ids.ts'
+import { leaderEpoch, offset } from '../../../../src/model/ids.ts'
 import { readSegmentFacts, SegmentWriter, segmentKey, verifySegment } from '../../../../tiers/segment/index.ts'
 import { randomChain, testBatch } from '../../../support/batches.ts'
 import { smallSizes, testPlan, testWorld } from './test-world.ts'
@@ -41,6 +41,21 @@ describe('a written segment', () => {
     })
     expect(other).toEqual(one)
     expect(await parts.watched.store.get(one.key)).toEqual(await small.watched.store.get(one.key))
+  })
+
+  test('is whole from a source that uses the memory of a run again, with one part of memory for all segments', async () => {
+    const { writer, watched } = testWorld()
+    const memory = Buffer.alloc(1000)
+    const source = function* (): Generator<Uint8Array> {
+      for (const batch of chain.batches) {
+        memory.fill(0).set(batch)
+        yield memory.subarray(0, batch.length)
+      }
+    }
+    for (const leader of [1, 2]) {
+      const { key, dataBytes } = await writer.write(testPlan(100, { leaderEpoch: leaderEpoch(leader) }), source)
+      expect(Buffer.concat(chain.batches).equals((await watched.store.get(key)).subarray(0, dataBytes))).toBe(true)
+    }
   })
 
   test('goes out in parts of one size, the last one shorter, and no more is read from the source than parts are asked for', async () => {

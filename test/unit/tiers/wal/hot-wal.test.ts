@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { LogEntry } from '../../../../src/model/entry.ts'
 import { isOpError } from '../../../../src/base/op-error.ts'
+import { Scratch } from '../../../../src/base/scratch.ts'
 import { MemoryDisk, systemError } from './memory-disk.ts'
 import { batchPayload, entryOf, lineOf, linesOf, manualClock, openTestWal, smallFileBytes } from './wal-fixture.ts'
 
@@ -73,6 +74,41 @@ describe('the hot WAL', () => {
     await wal.durable()
     expect(readBack(await wal.readMany(positions))).toEqual(linesOf(entries))
     expect(readBack(await Promise.all(positions.map((position) => wal.read(position))))).toEqual(linesOf(entries))
+    await wal.close()
+  })
+
+  it('reads into the memory it is given, and no longer once it has settled, also when a part of it failed', async () => {
+    const disk = new MemoryDisk()
+    const { wal } = await openTestWal(disk, { fileBytes: 1024 * 1024, budgetBytes: 4 * 1024 * 1024 })
+    const entries = [entryOf(1, 100), entryOf(2, 40_000), entryOf(3, 40_000), entryOf(4, 100)]
+    const positions = entries.map((entry) => wal.append(entry))
+    await wal.durable()
+    const scratch = new Scratch(50_000)
+    const [first] = await wal.readMany(positions.slice(0, 1), scratch.take)
+    expect(lineOf({ ...entries[0]!, payload: first! })).toBe(lineOf(entries[0]!))
+    scratch.reset()
+    const [again] = await wal.readMany(positions.slice(3), scratch.take)
+    expect(again!.buffer).toBe(first!.buffer)
+    scratch.reset()
+    let slow: (() => void) | undefined
+    let reads = 0
+    disk.fault = (call) => {
+      if (call !== 'read') return undefined
+      reads += 1
+      if (reads === 1) throw systemError('EIO')
+      return new Promise((resolve) => {
+        slow = () => {
+          resolve(undefined)
+        }
+      })
+    }
+    let settled = false
+    const far = wal.readMany([positions[0]!, positions[3]!], scratch.take).finally(() => (settled = true))
+    far.catch(() => undefined)
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([reads, settled]).toEqual([2, false])
+    slow!()
+    await expect(far).rejects.toMatchObject({ code: 'WAL_READ_FAILED' })
     await wal.close()
   })
 
