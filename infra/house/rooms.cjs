@@ -10,7 +10,7 @@ const floors = [
   ['tiers/object-store', 'tiers/cache'],
   ['tiers/wal', 'tiers/stream', 'tiers/segment', 'tiers/index', 'tiers/metadata', 'tiers/snapshot'],
   ['tiers/upkeep', 'src/raft', 'src/local-log'],
-  ['src/broker', 'src/groups', 'src/search'],
+  ['src/broker', 'src/groups', 'src/transactions', 'src/search'],
   ['recovery'],
   ['src/server'],
   ['src/cli'],

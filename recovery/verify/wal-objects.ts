@@ -120,7 +120,7 @@ const nameOf = (group: StreamedGroup): string => `${group.topicId}-${group.parti
 
 /** Of a batch without a producer id the footer keeps neither epoch nor sequence: clients send anything there. */
 function isDescribed(batch: BatchDigest, digest: BatchDigest): boolean {
-  const fields: ReadonlyArray<keyof BatchDigest> = ['baseOffset', 'endOffset', 'maxTimestampMs', 'producerId']
+  const fields: ReadonlyArray<keyof BatchDigest> = ['baseOffset', 'endOffset', 'maxTimestampMs', 'producerId', 'role']
   const ofProducer: ReadonlyArray<keyof BatchDigest> = digest.producerId < 0 ? [] : ['producerEpoch', 'baseSequence']
   return [...fields, ...ofProducer].every((name) => batch[name] === digest[name])
 }

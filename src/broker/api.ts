@@ -31,6 +31,16 @@ export interface AppendRequest {
   readonly records: Uint8Array
   /** 0: `done` is called as soon as the batch is admitted; 1 and −1: when it is durable as the topic demands. */
   readonly acks: -1 | 0 | 1
+  /** Written by a coordinator of this broker: it names the producer it writes for, and counts no sequence. */
+  readonly byCoordinator?: boolean
+}
+
+/** Ends a producer's transaction on a partition (KIP-98). */
+export interface MarkerRequest {
+  readonly result: 'commit' | 'abort'
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly coordinatorEpoch: number
 }
 
 export interface ReadRequest {
@@ -38,6 +48,14 @@ export interface ReadRequest {
   readonly maxBytes: number
   /** At least one batch is returned even if it is larger than `maxBytes`. */
   readonly minOneBatch: boolean
+  /** Nothing beyond the last stable offset, and told which transactions were aborted (`read_committed`). */
+  readonly committedOnly?: boolean
+}
+
+/** A transaction whose records a reader of committed ones leaves out, from `firstOffset` to its marker. */
+export interface AbortedRange {
+  readonly producerId: number
+  readonly firstOffset: number
 }
 
 export type ReadResult =
@@ -46,6 +64,8 @@ export type ReadResult =
       /** Whole batches, by reference; empty at the end of the log. The first may begin before `offset`. */
       readonly batches: readonly Uint8Array[]
       readonly bytes: number
+      /** Of the batches, where `committedOnly` was asked for. */
+      readonly aborted: readonly AbortedRange[]
       readonly highWatermark: Offset
       readonly lastStableOffset: Offset
       readonly logStartOffset: Offset
@@ -68,8 +88,13 @@ export interface EpochEnd {
 export interface ActiveProducer {
   readonly producerId: number
   readonly producerEpoch: number
+  /** −1 after a marker that raised the epoch. */
   readonly lastSequence: number
   readonly lastTimestampMs: number
+  /** Of the coordinator that ended its last transaction; −1: none did. */
+  readonly coordinatorEpoch: number
+  /** Where its open transaction begins; −1: none is open. */
+  readonly transactionStartOffset: number
 }
 
 export interface PartitionView {
@@ -86,6 +111,10 @@ export interface PartitionView {
   /** The end of what is archived in segments, or −1 when nothing is (Kafka's LATEST_TIERED is this minus one). */
   readonly archivedEndOffset: number
   append(request: AppendRequest, done: (result: AppendResult) => void): void
+  /** Appends the marker that ends a producer's transaction; `done` as of `append`. */
+  appendMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void
+  /** Does the partition know an open transaction of this producer in this epoch? */
+  isInTransaction(producerId: number, producerEpoch: number): boolean
   /** Answers at once from memory, or by a promise when the WAL file or the bucket has to be read. */
   read(request: ReadRequest): ReadResult | Promise<ReadResult>
   /** The first record at or after the timestamp; undefined when there is none. */
@@ -96,6 +125,8 @@ export interface PartitionView {
    * beyond the high watermark, and topics whose cleanup policy does not delete.
    */
   deleteRecords(before: number): Promise<Outcome<Offset, KafkaFailure>>
+  /** As `deleteRecords`, whatever the cleanup policy says: for a coordinator that needs no more what lies before. OpError. */
+  startAt(before: Offset): Promise<void>
   /** As Kafka's epoch cache answers it; undefined for an epoch that this log has not reached. */
   endOfEpoch(epoch: number): EpochEnd | undefined
   activeProducers(): Iterable<ActiveProducer>
@@ -135,11 +166,6 @@ export interface ConfigEntry {
   readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string | null; readonly source: number }>
 }
 
-export interface ProducerIdAndEpoch {
-  readonly producerId: number
-  readonly producerEpoch: number
-}
-
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -154,8 +180,8 @@ export interface Broker {
   createPartitions(topic: TopicId, totalCount: number, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
   /** Changes of one topic's configs are made one after the other, each from what the one before left. */
   alterTopicConfigs(topic: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
-  /** A fresh producer id, or the given one with its epoch raised (idempotent producers without transactions). */
-  initProducerId(current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>>
+  /** A producer id that nobody had. */
+  freshProducerId(): Promise<Outcome<number, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
   /** False until recovery has finished and after shutdown has begun. */

@@ -9,9 +9,10 @@ import type { Log } from '../base/log.ts'
 import { isOpError } from '../base/op-error.ts'
 import { Scratch } from '../base/scratch.ts'
 import { offset } from '../model/ids.ts'
-import { baseOffsetOf, batchBytesOf, lastOffsetOf } from '../protocol/index.ts'
+import { baseOffsetOf } from '../protocol/index.ts'
 import type { SegmentFacts, SegmentWriter } from '../../tiers/segment/index.ts'
 import { planRetention } from './core/retention.ts'
+import { endOffsetOfRun } from './partition/log-reader.ts'
 import type { Partition } from './partition/partition.ts'
 
 export interface ArchiverOptions {
@@ -125,7 +126,8 @@ export class Archiver {
     this.#retentionAtMs = clock.monotonicMs() + retentionIntervalMs
     for (const partition of this.#options.partitions()) {
       if (this.#closed) return
-      partition.state.producers.expire(clock.nowMs() - producerExpiryMs)
+      const { producers, transactions } = partition.state
+      producers.expire(clock.nowMs() - producerExpiryMs, (producerId) => transactions.firstOffsetOf(producerId) !== undefined)
       const plan = planRetention(partition.state, {
         settings: partition.settings,
         nowMs: clock.nowMs(),
@@ -203,16 +205,10 @@ async function* runsOf(partition: Partition, bounds: RunBounds, scratch: Scratch
     const maxBytes = Math.min(readBytes, bounds.bytesMax - bytes)
     const run = await partition.readForArchive({ offset: at, endOffset: bounds.target, maxBytes, take: scratch.take })
     for (const piece of run.batches) {
-      at = lastOffsetOfRun(piece) + 1
+      at = endOffsetOfRun(piece)
       bytes += piece.length
       yield piece
     }
     if (run.batches.length === 0) return
   }
-}
-
-function lastOffsetOfRun(run: Uint8Array): number {
-  let last = -1
-  for (let at = 0; at < run.length; at += batchBytesOf(run, at)) last = lastOffsetOf(run, at)
-  return last
 }

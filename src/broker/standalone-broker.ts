@@ -11,7 +11,7 @@ import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, t
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
 import { topicNameFault } from '../model/topic-name.ts'
 import { ErrorCode } from '../protocol/index.ts'
-import type { Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ProducerIdAndEpoch, TopicView } from './api.ts'
+import type { Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, TopicView } from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
 import {
   type ClusterChange,
@@ -26,11 +26,10 @@ import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
 import { checkTopicConfigs, resolveTopicSettings } from './core/topic-settings.ts'
 import { HotCache } from './hot-cache.ts'
+import { type InternalTopic, isInternalTopic, partitionSettings } from './internal-topics.ts'
 import { Partition } from './partition/partition.ts'
 import type { BrokerWorld } from './ports.ts'
 
-export const offsetsTopic = '__consumer_offsets'
-const internalTopics: ReadonlySet<string> = new Set([offsetsTopic])
 /** Producer ids are given out in blocks, one metadata entry a block (as Kafka's controller does). */
 const producerIdBlock = 1000
 /** More partitions than this in one request is a slip of the finger. */
@@ -40,7 +39,8 @@ export interface BrokerSettings {
   readonly nodeId: NodeId
   readonly clusterId: string
   readonly numPartitions: number
-  readonly offsetsPartitions: number
+  /** How many each has, or is to have. */
+  readonly internalPartitions: Readonly<Record<InternalTopic, number>>
   readonly hotBytes: number
   /** Defaults of topic configs, by Kafka's names. */
   readonly topicDefaults: ReadonlyMap<string, string>
@@ -186,7 +186,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     if (present !== undefined) return Promise.resolve(succeed(present))
     const underWay = this.#creating.get(name)
     if (underWay !== undefined) return underWay
-    const internal = internalTopics.has(name)
+    const internal = isInternalTopic(name)
     const creation = this.createTopic({
       name,
       partitionCount: -1,
@@ -209,7 +209,10 @@ export class StandaloneBroker implements Broker, CommitListener {
   async deleteTopic(id: TopicId): Promise<Outcome<undefined, KafkaFailure>> {
     if (this.#byId.get(id)?.internal === true) {
       return fail(
-        kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, 'Internal topics cannot be deleted: they hold the state of the groups'),
+        kafkaFailure(
+          ErrorCode.INVALID_TOPIC_EXCEPTION,
+          'Internal topics cannot be deleted: they hold the state of groups and transactions',
+        ),
       )
     }
     const outcome = await this.#execute({ kind: 'delete-topic', id })
@@ -220,7 +223,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     const topic = this.#byId.get(id)
     if (topic === undefined) return fail(kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION))
     if (topic.internal) {
-      const why = 'Internal topics keep their number of partitions: groups are assigned to them by it'
+      const why = 'Internal topics keep their number of partitions: groups and transactions are placed by it'
       return fail(kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, why))
     }
     const has = topic.partitions.length
@@ -260,8 +263,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     return outcome.ok ? succeed(undefined) : outcome
   }
 
-  /** Without transactions every request gets a fresh id, as in Kafka, whatever the client says it had. */
-  async initProducerId(_current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>> {
+  async freshProducerId(): Promise<Outcome<number, KafkaFailure>> {
     while (this.#producerIds.next >= this.#producerIds.end) {
       this.#allocating ??= this.#allocate().finally(() => {
         this.#allocating = undefined
@@ -271,7 +273,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     }
     const producerId = this.#producerIds.next
     this.#producerIds.next += 1
-    return succeed({ producerId, producerEpoch: 0 })
+    return succeed(producerId)
   }
 
   // --- told by the log
@@ -330,7 +332,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     const configs = checkTopicConfigs(topic.configs)
     if (!configs.ok) return refused(ErrorCode.INVALID_CONFIG, configs.failure)
     const id = topicId(freshUuidText(this.#world.idSource))
-    const internal = internalTopics.has(topic.name)
+    const internal = isInternalTopic(topic.name)
     const command = {
       kind: 'create-topic' as const,
       name: topic.name,
@@ -368,8 +370,8 @@ export class StandaloneBroker implements Broker, CommitListener {
           : `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`
       return refused(ErrorCode.INVALID_REPLICATION_FACTOR, why)
     }
-    const isInternal = internalTopics.has(topic.name)
-    const usual = isInternal ? this.#settings.offsetsPartitions : this.#settings.numPartitions
+    const { internalPartitions, numPartitions } = this.#settings
+    const usual = isInternalTopic(topic.name) ? internalPartitions[topic.name] : numPartitions
     const count = topic.partitionCount === -1 ? usual : topic.partitionCount
     if (count < 1 || count > partitionsPerTopicMax) {
       return refused(
@@ -377,9 +379,13 @@ export class StandaloneBroker implements Broker, CommitListener {
         `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`,
       )
     }
-    if (isInternal && count !== usual)
-      return refused(ErrorCode.INVALID_PARTITIONS, `Topic ${topic.name} has ${usual} partitions (groups.offsets-partitions)`)
-    return succeed(count)
+    return this.#refusedInternal(topic.name, count) ?? succeed(count)
+  }
+
+  #refusedInternal(name: string, count: number): Outcome<never, KafkaFailure> | undefined {
+    const usual = isInternalTopic(name) ? this.#settings.internalPartitions[name] : count
+    if (!isInternalTopic(name) || count === usual) return undefined
+    return refused(ErrorCode.INVALID_PARTITIONS, `Topic ${name} has ${usual} partitions (${partitionSettings[name]})`)
   }
 
   #assignedCount({ name, assignments, partitionCount, replicationFactor }: NewTopic): Outcome<number, KafkaFailure> {
@@ -395,10 +401,8 @@ export class StandaloneBroker implements Broker, CommitListener {
         )
       }
     }
-    if (internalTopics.has(name) && assignments.size !== this.#settings.offsetsPartitions) {
-      const why = `Topic ${name} has ${this.#settings.offsetsPartitions} partitions (groups.offsets-partitions)`
-      return refused(ErrorCode.INVALID_PARTITIONS, why)
-    }
+    const refusal = this.#refusedInternal(name, assignments.size)
+    if (refusal !== undefined) return refusal
     return succeed(assignments.size)
   }
 

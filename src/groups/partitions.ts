@@ -8,10 +8,10 @@ import type { Log } from '../base/log.ts'
 import { OpError } from '../base/op-error.ts'
 import { fail, type Outcome, succeed } from '../base/outcome.ts'
 import type { IdSource } from '../base/prng.ts'
+import { coordinatorPartitionOf } from '../model/coordinator-partition.ts'
 import type { CommittedOffset } from './core/durable.ts'
 import type { GroupError, Instant } from './core/messages.ts'
 import type { SetBackOffset } from './core/offsets.ts'
-import { partitionOf } from './core/partition-of.ts'
 import { assertSettings, type GroupSettings } from './core/settings.ts'
 import { decodeSnapshot, encodeSnapshot } from './core/snapshot.ts'
 import { PartitionRun } from './partition-run.ts'
@@ -58,7 +58,7 @@ export class GroupPartitions {
   }
 
   partitionFor(groupId: string): number {
-    return partitionOf(groupId, this.options.offsetsLog.partitionCount)
+    return coordinatorPartitionOf(groupId, this.options.offsetsLog.partitionCount)
   }
 
   /** Starts loading a partition: until `startPartition`, its clients are told to wait. `replay` and `restore` do it too. */

@@ -54,7 +54,7 @@ export {
   type CompressionCodec,
   type TimestampType,
 } from './records/batch-header.ts'
-export { controlRecordTypeOf, encodeTransactionMarker, type TransactionMarker } from './records/control.ts'
+export { controlRecordTypeOf, encodeTransactionMarker, readTransactionMarker, type TransactionMarker } from './records/control.ts'
 export { decodeLegacyRecords } from './records/legacy.ts'
 export { RecordCursor, type RecordHeader } from './records/record-cursor.ts'
 export {

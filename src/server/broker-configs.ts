@@ -4,7 +4,7 @@ import { topicConfigs } from '../protocol/generated/topic-configs.ts'
 import type { NodeSettings } from './node-settings.ts'
 
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const { kafka, node, groups, offsets } = settings
+  const { kafka, node, groups, offsets, transactions } = settings
   const listener = `PLAINTEXT://${kafka.listen.host}:${kafka.listen.port}`
   const advertised = kafka.advertised ?? kafka.listen
   const values = new Map<string, string>([
@@ -17,6 +17,12 @@ export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyM
     ['default.replication.factor', '1'],
     ['offsets.topic.num.partitions', String(groups.offsetsPartitions)],
     ['offsets.topic.replication.factor', '1'],
+    ['transaction.state.log.num.partitions', String(transactions.statePartitions)],
+    ['transaction.state.log.replication.factor', '1'],
+    ['transaction.state.log.min.isr', '1'],
+    ['transaction.max.timeout.ms', String(transactions.timeoutMaxMs)],
+    ['transactional.id.expiration.ms', String(transactions.idExpirationMs)],
+    ['transaction.abort.timed.out.transaction.cleanup.interval.ms', String(transactions.abortCheckMs)],
     ['offsets.retention.minutes', String(Math.round(offsets.retentionMs / 60_000))],
     ['group.min.session.timeout.ms', String(groups.sessionTimeoutMinMs)],
     ['group.max.session.timeout.ms', String(groups.sessionTimeoutMaxMs)],

@@ -6,18 +6,6 @@ import type { ServedApi } from './front/served-api.ts'
 
 const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]]> = [
   ['the KIP-848 group protocol is not in this version', ['ConsumerGroupHeartbeat', 'ConsumerGroupDescribe']],
-  [
-    'transactions are not in this version',
-    [
-      'AddPartitionsToTxn',
-      'AddOffsetsToTxn',
-      'EndTxn',
-      'WriteTxnMarkers',
-      'TxnOffsetCommit',
-      'DescribeTransactions',
-      'ListTransactions',
-    ],
-  ],
   ['the Kafka port has no SASL in this version', ['SaslHandshake', 'SaslAuthenticate', 'DescribeUserScramCredentials', 'AlterUserScramCredentials']], // prettier-ignore
   ['there is no authorizer in this version', ['DescribeAcls', 'CreateAcls', 'DeleteAcls']],
   ['there are no client quotas in this version', ['DescribeClientQuotas', 'AlterClientQuotas']],

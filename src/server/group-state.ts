@@ -3,7 +3,7 @@
 
 import { OpError } from '../base/op-error.ts'
 import { fail } from '../base/outcome.ts'
-import { type BrokerOffsetsLog, offsetsTopic, type StandaloneBroker } from '../broker/index.ts'
+import { type InternalTopicLog, offsetsTopic, type StandaloneBroker } from '../broker/index.ts'
 import type { GroupCoordinator } from '../groups/index.ts'
 import { logIndex, metadataGroup } from '../model/ids.ts'
 import type { Capture, Recovered, SetBackOffset } from '../../recovery/index.ts'
@@ -13,7 +13,7 @@ import type { JoinedLogs } from './joined-logs.ts'
 interface GroupParts {
   readonly broker: StandaloneBroker
   readonly groups: GroupCoordinator
-  readonly offsets: BrokerOffsetsLog
+  readonly offsets: InternalTopicLog
 }
 
 /** The state of everything at this moment; synchronous, so that it is one moment. */
@@ -59,10 +59,15 @@ export async function restoreGroups(
           `the coordinator's snapshot of ${offsetsTopic}-${partition}: ${restored.failure}; its whole log is replayed`,
         )
     }
-    await offsets.replay(partition, from, (record) => {
-      const applied = groups.replay(partition, record)
-      if (!applied.ok)
-        throw new OpError('corrupt', { code: 'OFFSETS_UNREADABLE', detail: `${offsetsTopic}-${partition}: ${applied.failure}` })
+    await offsets.replay(partition, from, {
+      record: (record) => {
+        const applied = groups.replay(partition, record)
+        if (!applied.ok)
+          throw new OpError('corrupt', { code: 'OFFSETS_UNREADABLE', detail: `${offsetsTopic}-${partition}: ${applied.failure}` })
+      },
+      marker: (producerId, result) => {
+        groups.onTransactionEnd(partition, producerId, result)
+      },
     })
     groups.startPartition(partition)
   }

@@ -6,7 +6,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import { OpError } from '../base/op-error.ts'
 import type { IdSource } from '../base/prng.ts'
 import { groupNumber } from '../model/ids.ts'
-import { batchHeaderBytes } from '../protocol/index.ts'
+import { batchHeaderBytes, isControlBatch } from '../protocol/index.ts'
 import type { LocalEntry, LocalWal, WalDamage } from '../../recovery/index.ts'
 import { type Corruption, type HotWal, nodeWalFiles, openWal, readWalOwner, writeWalOwner } from '../../tiers/wal/index.ts'
 import type { NodeSettings } from './node-settings.ts'
@@ -58,8 +58,9 @@ export async function openLocalWal(
     budgetBytes: settings.budgetBytes,
     durability: settings.fsync === 'always' ? 'fdatasync' : 'unsafe-no-fsync',
     onEntry: ({ group, term, index, kind, payload }, position) => {
-      // The payload is a view that does not last: of a batch the header is enough, the rest is read again when it is streamed.
-      const bytes = new Uint8Array(kind === 'batch' ? payload.subarray(0, batchHeaderBytes) : payload)
+      // The payload is a view that does not last: of a batch of data the header is enough, the rest is read again when it is streamed.
+      const isData = kind === 'batch' && !isControlBatch(payload)
+      const bytes = new Uint8Array(isData ? payload.subarray(0, batchHeaderBytes) : payload)
       entries.push({ group, term, index, kind, position, bytes })
     },
     onFatal: world.onFatal,

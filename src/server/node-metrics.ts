@@ -2,6 +2,7 @@
 
 import type { Archiver, StandaloneBroker } from '../broker/index.ts'
 import type { GroupCoordinator } from '../groups/index.ts'
+import type { TransactionCoordinator } from '../transactions/index.ts'
 import type { Snapshotter, Recovered } from '../../recovery/index.ts'
 import type { Sweeper } from '../../tiers/upkeep/index.ts'
 import { type HotWal, syncMsBounds } from '../../tiers/wal/index.ts'
@@ -16,6 +17,7 @@ interface MeteredParts {
   readonly logs: JoinedLogs
   readonly broker: StandaloneBroker
   readonly groups: GroupCoordinator
+  readonly transactions: TransactionCoordinator
   readonly archiver: Archiver
   readonly snapshotter: Snapshotter
   readonly sweeper: Sweeper
@@ -108,7 +110,7 @@ function tierMetrics({ archiver, snapshotter, sweeper, logs, recovered }: Metere
   ]
 }
 
-function brokerMetrics({ broker, groups }: MeteredParts): readonly MetricSource[] {
+function brokerMetrics({ broker, groups, transactions }: MeteredParts): readonly MetricSource[] {
   const sum = (
     of: (partition: {
       counters: { appendedBatches: number; appendedBytes: number; duplicates: number; refused: number }
@@ -153,6 +155,24 @@ function brokerMetrics({ broker, groups }: MeteredParts): readonly MetricSource[
       type: 'gauge',
       labelNames: ['state'],
       collect: () => Object.entries(groups.facts().groupsByState).map(([state, value]) => ({ labels: [state], value })),
+    },
+    {
+      name: 'chronik_transactional_ids',
+      help: 'Transactional ids by state',
+      type: 'gauge',
+      labelNames: ['state'],
+      collect: () => Object.entries(transactions.facts.byStatus).map(([state, value]) => ({ labels: [state], value })),
+    },
+    {
+      name: 'chronik_transactions_total',
+      help: 'Transactions ended: committed, aborted (those that took too long among them)',
+      type: 'counter',
+      labelNames: ['outcome'],
+      collect: () =>
+        (['committed', 'aborted', 'timedOut'] as const).map((outcome) => ({
+          labels: [outcome === 'timedOut' ? 'timed_out' : outcome],
+          value: transactions.facts[outcome],
+        })),
     },
   ]
 }

@@ -4,11 +4,20 @@
 import type { Clock } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
 import type { Log } from '../base/log.ts'
+import { OpError } from '../base/op-error.ts'
 import type { IdSource } from '../base/prng.ts'
-import { Archiver, BrokerOffsetsLog, offsetsTopic, StandaloneBroker } from '../broker/index.ts'
+import {
+  Archiver,
+  type BrokerSettings,
+  InternalTopicLog,
+  offsetsTopic,
+  StandaloneBroker,
+  transactionStateTopic,
+} from '../broker/index.ts'
 import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
 import { nodeId, topicId } from '../model/ids.ts'
 import type { Decompress } from '../protocol/index.ts'
+import { TransactionCoordinator } from '../transactions/index.ts'
 import { Heartbeat, type Recovered, Snapshotter, snapshotStores } from '../../recovery/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
 import { SegmentWriter } from '../../tiers/segment/index.ts'
@@ -18,6 +27,7 @@ import { brokerConfigsOf } from './broker-configs.ts'
 import { captureOf } from './group-state.ts'
 import { joinLogs, type JoinedLogs } from './joined-logs.ts'
 import type { NodeSettings } from './node-settings.ts'
+import { PartitionMarkers } from './transaction-markers.ts'
 
 const archiveCheckMs = 1_000
 /** Kafka's producer.id.expiration.ms. */
@@ -42,7 +52,10 @@ export interface NodeParts {
   readonly logs: JoinedLogs
   readonly broker: StandaloneBroker
   readonly groups: GroupCoordinator
-  readonly offsets: BrokerOffsetsLog
+  readonly offsets: InternalTopicLog
+  readonly transactions: TransactionCoordinator
+  readonly transactionLog: InternalTopicLog
+  readonly markers: PartitionMarkers
   readonly archiver: Archiver
   readonly snapshotter: Snapshotter
   readonly heartbeat: Heartbeat
@@ -52,17 +65,27 @@ export interface NodeParts {
 export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts {
   const { store, recovered, clock, crc32c, log, onFailed } = world
   const logs = joinLogs(settings, { store, recovered, clock, crc32c, log, onEnded: onFailed })
-  const partitionCount = recovered.cluster.topic(offsetsTopic)?.groups.length ?? settings.groups.offsetsPartitions
-  const offsets = new BrokerOffsetsLog({
-    broker: () => broker,
-    partitionCount,
-    clock,
-    crc32c,
-    decompress: world.decompress,
-  })
-  const broker: StandaloneBroker = brokerOf(settings, world, { logs, offsetsPartitions: partitionCount, groups: () => groups })
+  const partitionsOf = (topic: string, usual: number): number => recovered.cluster.topic(topic)?.groups.length ?? usual
+  const internalPartitions = {
+    [offsetsTopic]: partitionsOf(offsetsTopic, settings.groups.offsetsPartitions),
+    [transactionStateTopic]: partitionsOf(transactionStateTopic, settings.transactions.statePartitions),
+  }
+  const logOf = (topic: keyof typeof internalPartitions): InternalTopicLog =>
+    new InternalTopicLog({
+      topic,
+      broker: () => broker,
+      partitionCount: internalPartitions[topic],
+      clock,
+      crc32c,
+      decompress: world.decompress,
+    })
+  const offsets = logOf(offsetsTopic)
+  const broker: StandaloneBroker = brokerOf(settings, world, { logs, internalPartitions, groups: () => groups })
   logs.attach(broker)
   const groups = groupsOf(settings, world, { broker, offsets })
+  const markers = new PartitionMarkers({ broker, offsets, groups: () => groups })
+  const transactionLog = logOf(transactionStateTopic)
+  const transactions = transactionsOf(settings, world, { broker, transactionLog, markers })
   const archiver = new Archiver({
     clock,
     log,
@@ -90,13 +113,18 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
   })
   const heartbeat = new Heartbeat({ store, life, node, intervalMs: settings.stream.heartbeatMs, clock, log })
   const sweeper = sweeperOf(settings, world, { broker, archiver, snapshotter, logs })
-  return { recovered, logs, broker, groups, offsets, archiver, snapshotter, heartbeat, sweeper }
+  const coordinators = { groups, offsets, transactions, transactionLog, markers }
+  return { recovered, logs, broker, ...coordinators, archiver, snapshotter, heartbeat, sweeper }
 }
 
 function brokerOf(
   settings: NodeSettings,
   world: PartsWorld,
-  parts: { readonly logs: JoinedLogs; readonly offsetsPartitions: number; readonly groups: () => GroupCoordinator },
+  parts: {
+    readonly logs: JoinedLogs
+    readonly internalPartitions: BrokerSettings['internalPartitions']
+    readonly groups: () => GroupCoordinator
+  },
 ): StandaloneBroker {
   const { recovered, idSource, decompress, log, topicDefaults } = world
   const { logs } = parts
@@ -105,7 +133,7 @@ function brokerOf(
       nodeId: nodeId(settings.node.id),
       clusterId: recovered.clusterId,
       numPartitions: settings.kafka.numPartitions,
-      offsetsPartitions: parts.offsetsPartitions,
+      internalPartitions: parts.internalPartitions,
       hotBytes: settings.cache.hotBytes,
       topicDefaults,
       brokerConfigs: brokerConfigsOf(settings, topicDefaults),
@@ -135,7 +163,7 @@ function brokerOf(
 function groupsOf(
   settings: NodeSettings,
   world: PartsWorld,
-  parts: { readonly broker: StandaloneBroker; readonly offsets: BrokerOffsetsLog },
+  parts: { readonly broker: StandaloneBroker; readonly offsets: InternalTopicLog },
 ): GroupCoordinator {
   const { clock, idSource, log, crc32c } = world
   const { broker, offsets } = parts
@@ -144,7 +172,12 @@ function groupsOf(
     ids: idSource,
     log,
     crc32c,
-    offsetsLog: offsets,
+    offsetsLog: {
+      partitionCount: offsets.partitionCount,
+      append: async (partition, records, producer) => {
+        await offsets.append(partition, records, producer)
+      },
+    },
     topics: {
       topicIdOf: (name) => broker.topicByName(name)?.id,
       nameOf: (id) => broker.topicById(topicId(id))?.name,
@@ -159,6 +192,38 @@ function groupsOf(
       offsetsRetentionMs: settings.offsets.retentionMs,
       offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
     },
+  })
+}
+
+function transactionsOf(
+  settings: NodeSettings,
+  world: PartsWorld,
+  parts: { readonly broker: StandaloneBroker; readonly transactionLog: InternalTopicLog; readonly markers: PartitionMarkers },
+): TransactionCoordinator {
+  const { broker, transactionLog, markers } = parts
+  return new TransactionCoordinator({
+    clock: world.clock,
+    log: world.log,
+    transactionLog: {
+      partitionCount: transactionLog.partitionCount,
+      append: (partition, records) => transactionLog.append(partition, records),
+      trim: (partition, before) => transactionLog.trim(partition, before),
+      epochOf: (partition) => broker.topicByName(transactionStateTopic)?.partitions[partition]?.leaderEpoch ?? 0,
+    },
+    markers,
+    producerIds: {
+      allocate: async () => {
+        const made = await broker.freshProducerId()
+        if (made.ok) return made.value
+        throw new OpError('retry', { code: 'NO_PRODUCER_ID', detail: made.failure.message ?? 'the metadata log took no change' })
+      },
+    },
+    settings: {
+      timeoutMsMax: settings.transactions.timeoutMaxMs,
+      idExpiryMs: settings.transactions.idExpirationMs,
+      abortCheckMs: settings.transactions.abortCheckMs,
+    },
+    onDied: world.onFailed,
   })
 }
 

@@ -62,6 +62,12 @@ export interface NodeSettings {
     readonly initialRebalanceDelayMs: number
     readonly maxSize: number
   }
+  readonly transactions: {
+    readonly statePartitions: number
+    readonly timeoutMaxMs: number
+    readonly idExpirationMs: number
+    readonly abortCheckMs: number
+  }
   readonly offsets: { readonly retentionMs: number }
   readonly topicDefaults: Readonly<Record<string, string>>
 }

@@ -11,8 +11,6 @@ import type { Log } from '../base/log.ts'
 import type { BatchCompression } from '../base/node/compression.ts'
 import { isOpError, OpError } from '../base/op-error.ts'
 import type { IdSource, Prng } from '../base/prng.ts'
-import type { StandaloneBroker } from '../broker/index.ts'
-import type { GroupCoordinator } from '../groups/index.ts'
 import { nodeId } from '../model/ids.ts'
 import { recover, type Recovered, reportLines } from '../../recovery/index.ts'
 import { probeConditionalWrites } from '../../tiers/object-store/index.ts'
@@ -26,6 +24,7 @@ import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
 import type { StoreStack } from './store-stack.ts'
+import { restoreTransactions } from './transaction-state.ts'
 
 export interface NodeWorld {
   readonly log: Log
@@ -124,6 +123,8 @@ class StandaloneNode implements RunningNode {
     })
     for (const one of recovered.report.setBackOffsets)
       this.#log.warn('a committed offset lay beyond the recovered end and was set back', { ...one })
+    this.#phase = 'loading transactions'
+    await restoreTransactions(parts)
     await parts.heartbeat.start()
     this.#phase = 'listening'
     parts.broker.serving = true
@@ -219,15 +220,17 @@ class StandaloneNode implements RunningNode {
       if (this.#failure !== undefined && !isOpError(this.#failure, 'fenced')) flush()
       else parts.logs.guard.whenAllowed(flush)
     }
-    return { ...parts, front: this.#frontOf(parts.broker, parts.groups, whenAllowed) }
+    return { ...parts, front: this.#frontOf(parts, whenAllowed) }
   }
 
-  #frontOf(broker: StandaloneBroker, groups: GroupCoordinator, whenAllowed: (flush: () => void) => void): KafkaFront {
+  #frontOf({ broker, groups, transactions, markers }: NodeParts, whenAllowed: (flush: () => void) => void): KafkaFront {
     const { kafka, node } = this.#settings
     const { clock, prng, log } = this.#world
     return new KafkaFront({
       broker,
       groups,
+      transactions,
+      markers,
       clock,
       prng,
       log,
@@ -277,6 +280,7 @@ class StandaloneNode implements RunningNode {
     this.#log.error('this node stops acknowledging', { error })
     this.#parts?.logs.end(reason)
     this.#parts?.broker.abandon(reason)
+    this.#parts?.transactions.close()
     this.#end?.reject(error)
   }
 
@@ -290,6 +294,7 @@ class StandaloneNode implements RunningNode {
     // Acknowledgements that may never leave must not hold up the end.
     await parts.front.close(fenced ? 'at-once' : 'drained')
     await parts.groups.close()
+    parts.transactions.close()
     await parts.archiver.close()
     const abandon = sleep(this.#world.clock, uploadsMsMax)
     if (!failed) await Promise.race([lastSnapshot(parts.snapshotter), abandon])

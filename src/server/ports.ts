@@ -5,17 +5,19 @@ import type { Log } from '../base/log.ts'
 import type { Prng } from '../base/prng.ts'
 import type { Broker } from '../broker/api.ts'
 import type { ApiMessages } from '../protocol/generated/codecs.ts'
+import type { MarkerSink, TransactionCoordinator } from '../transactions/index.ts'
 import type { ServerLimits } from './limits.ts'
 
 export type {
+  AbortedRange,
   AppendResult,
   Broker,
   ConfigChange,
   ConfigEntry,
   KafkaFailure,
+  MarkerRequest,
   OffsetAndTimestamp,
   PartitionView,
-  ProducerIdAndEpoch,
   ReadResult,
   TopicView,
 } from '../broker/api.ts'
@@ -49,8 +51,13 @@ type Delegated<Name extends keyof ApiMessages> = (
   version: number,
 ) => ApiMessages[Name]['response'] | Promise<ApiMessages[Name]['response']>
 
+/** The coordinator of transactions. */
+export type Transactions = Pick<TransactionCoordinator, 'init' | 'add' | 'verify' | 'end' | 'describe' | 'list'>
+
 /** The coordinator of consumer groups: answers in Kafka's own messages, errors included. */
 export interface GroupCoordinator {
+  /** The partition of `__consumer_offsets` in which the group lives. */
+  partitionFor(groupId: string): number
   readonly joinGroup: Delegated<'JoinGroup'>
   readonly syncGroup: Delegated<'SyncGroup'>
   readonly heartbeat: Delegated<'Heartbeat'>
@@ -61,6 +68,7 @@ export interface GroupCoordinator {
   readonly describeGroups: Delegated<'DescribeGroups'>
   readonly deleteGroups: Delegated<'DeleteGroups'>
   readonly offsetDelete: Delegated<'OffsetDelete'>
+  readonly txnOffsetCommit: Delegated<'TxnOffsetCommit'>
 }
 
 /** The one folder of this node that clients hear of. */
@@ -74,6 +82,8 @@ export interface LogDir {
 export interface FrontPorts {
   readonly broker: Broker
   readonly groups: GroupCoordinator
+  readonly transactions: Transactions
+  readonly markers: MarkerSink
   readonly clock: Clock
   readonly prng: Prng
   readonly log: Log

@@ -1,8 +1,9 @@
-// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts and zombie.ts.
+// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts and bank.ts.
 
 import { parseArgs } from 'node:util'
 import { startMinio } from '../support/tools/minio.ts'
 import type { BrokerStore } from '../support/tools/broker.ts'
+import { bankDrill } from './bank.ts'
 import { killDrill } from './kill.ts'
 import { toldSeed } from './support/world.ts'
 import { wipeDrill } from './wipe.ts'
@@ -15,9 +16,11 @@ Real brokers, real deaths, everything judged at the end. Build first: npm run bu
   kill      kill -9 on an intact disk, under load           (default 200 times)
   wipe      kill -9 and an empty disk: the bucket remains   (default 50 times)
   zombie    SIGSTOP, another life, SIGCONT                  (default 10 times)
+  bank      kill -9 under tellers that book in transactions (default 40 times; --wipe: the disk goes too)
 
 options
   --times N
+  --wipe      of bank: an empty disk each time, everything bucket durable
   --minio     a MinIO of its own for a bucket, in place of a folder
   --help
 CHRONIK_SEED=N repeats the random choices of a run; CHRONIK_PROGRAM runs another build.
@@ -27,13 +30,14 @@ const drills = {
   kill: { times: 200, run: killDrill, told: 'onKill' },
   wipe: { times: 50, run: wipeDrill, told: 'onWipe' },
   zombie: { times: 10, run: zombieDrill, told: 'onZombie' },
+  bank: { times: 40, run: bankDrill, told: 'onDeath' },
 } as const
 
 export async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { times: { type: 'string' }, minio: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: { times: { type: 'string' }, minio: { type: 'boolean' }, wipe: { type: 'boolean' }, help: { type: 'boolean' } },
   })
   const name = positionals[0] as keyof typeof drills | undefined
   if (values.help === true || name === undefined || !(name in drills)) {
@@ -58,6 +62,7 @@ export async function main(argv: readonly string[]): Promise<number> {
       prng,
       [told]: (line: string) => process.stdout.write(`${line}\n`),
       ...(store === undefined ? {} : { store }),
+      ...(values.wipe === true ? { wipe: true } : {}),
     })
     process.stdout.write(`${JSON.stringify({ ...report, seconds: (performance.now() - startedMs) / 1000 }, null, 2)}\n`)
     return report.breaches.length === 0 ? 0 : 1

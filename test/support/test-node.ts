@@ -11,6 +11,7 @@ import { encodeBatch } from '../../src/protocol/index.ts'
 import { restoreGroups } from '../../src/server/group-state.ts'
 import { joinParts, type NodeParts } from '../../src/server/node-parts.ts'
 import type { NodeSettings } from '../../src/server/node-settings.ts'
+import { restoreTransactions } from '../../src/server/transaction-state.ts'
 import { recover, type Recovered, type RecoveryWorld } from '../../recovery/index.ts'
 import { type FaultyStore, faultyStore } from '../../tiers/object-store/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
@@ -53,6 +54,7 @@ export const settings: NodeSettings = {
   retention: { checkIntervalMs: 300_000 },
   delete: { graceMs: 60_000 },
   groups: { offsetsPartitions: 2, sessionTimeoutMinMs: 1, sessionTimeoutMaxMs: 60_000, initialRebalanceDelayMs: 0, maxSize: 10 },
+  transactions: { statePartitions: 2, timeoutMaxMs: 900_000, idExpirationMs: 604_800_000, abortCheckMs: 10_000 },
   offsets: { retentionMs: 86_400_000 },
   topicDefaults: {},
 }
@@ -248,6 +250,7 @@ export async function startTestNode(order: NodeOrder): Promise<TestNode> {
   parts.logs.seed(recovered.toStream)
   await drive(clock, parts.logs.prove())
   recovered.report.setBackOffsets = await drive(clock, restoreGroups(recovered, parts))
+  await drive(clock, restoreTransactions(parts))
   await drive(clock, parts.heartbeat.start())
   parts.broker.serving = true
   return new TestNode({ clock, disk, store, recovered, parts, failures })

@@ -3,7 +3,7 @@
 
 import { OpError } from '../../src/base/op-error.ts'
 import type { LogEntry, WalPosition } from '../../src/model/entry.ts'
-import { batchHeaderBytes } from '../../src/protocol/index.ts'
+import { batchHeaderBytes, isControlBatch } from '../../src/protocol/index.ts'
 import type { LocalEntry, LocalWal, WalIdentity } from '../../recovery/index.ts'
 import type { Wal, WalUsage } from '../../tiers/ports.ts'
 
@@ -51,7 +51,8 @@ export class WalDisk {
 
 function localEntry({ entry, position }: Stored): LocalEntry {
   const { group, term, index, kind, payload } = entry
-  const bytes = (kind === 'batch' ? payload.subarray(0, batchHeaderBytes) : payload).slice()
+  const isData = kind === 'batch' && !isControlBatch(payload)
+  const bytes = new Uint8Array(isData ? payload.subarray(0, batchHeaderBytes) : payload)
   return { group, term, index, kind, position, bytes }
 }
 

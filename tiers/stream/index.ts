@@ -3,7 +3,7 @@
 export { type Extent, extentOf } from './core/extent.ts'
 export { digestOf } from './core/digest.ts'
 export { decodeFence, encodeFence, encodeStreamObject, headerBytes as streamDataFrom, noTopic } from './core/format.ts'
-export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter, StreamHeader } from './core/format.ts'
+export type { BatchDigest, BatchRole, Fence, StreamedEntry, StreamedGroup, StreamFooter, StreamHeader } from './core/format.ts'
 export {
   claimKey,
   groupSnapshotPrefix,

@@ -25,6 +25,7 @@ export interface AdmissionRules {
   readonly term: LeaderEpoch
   readonly nowMs: number
   readonly crc32c: Crc32c
+  readonly byCoordinator?: boolean | undefined
 }
 
 const refused = (errorCode: number, message: string): Admission => ({ kind: 'refused', errorCode, message })
@@ -38,21 +39,27 @@ export function admit(records: Uint8Array, rules: AdmissionRules): Admission {
     crc32c,
     batchBytesMax: settings.maxMessageBytes,
     keysRequired: settings.compacts,
+    ...(rules.byCoordinator === true ? { byCoordinator: true } : {}),
     ...(timed
       ? { timestamps: { nowMs, beforeMaxMs: settings.timestampBeforeMaxMs, afterMaxMs: settings.timestampAfterMaxMs } }
       : {}),
   })
   if (verdict.kind === 'error') return refused(verdict.errorCode, verdict.message)
-  return checkSequence(verdict, state, timed) ?? stamp(records, verdict, rules)
+  return checkProducer(verdict, state, timed) ?? stamp(records, verdict, rules)
 }
 
-function checkSequence(batch: ProducedBatch, state: PartitionState, timed: boolean): Admission | undefined {
+function checkProducer(batch: ProducedBatch, state: PartitionState, timed: boolean): Admission | undefined {
   const { producerId, lastOffsetDelta } = batch
   if (producerId < 0) return undefined
   const verdict = state.producers.check(batch)
+  if (batch.baseSequence < 0 && verdict.kind !== 'stale-epoch') return undefined
   switch (verdict.kind) {
-    case 'next':
-      return undefined
+    case 'next': {
+      const isOpen = state.transactions.firstOffsetOf(producerId) !== undefined
+      return isOpen && !batch.isTransactional
+        ? refused(ErrorCode.INVALID_TXN_STATE, `Producer ${producerId} has a transaction open here; this batch is outside of one`)
+        : undefined
+    }
     case 'duplicate':
       return {
         kind: 'duplicate',

@@ -10,8 +10,10 @@ import { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts } from '../..
 import type { BatchDigest, Extent } from '../../../tiers/stream/core/index.ts'
 import { type ControlEntry, decodeControl } from './control.ts'
 import { ProducerStates } from './producer-state.ts'
+import { TransactionIndex } from './transaction-index.ts'
 
-const version = 1
+/** Version 1 knew no transactions. */
+const version = 2
 
 export interface EpochStart {
   readonly epoch: number
@@ -53,6 +55,7 @@ export class PartitionState {
   /** Ascending; together they cover from at most `archivedEndOffset` to what has been streamed. */
   extents: Extent[] = []
   readonly producers = new ProducerStates()
+  readonly transactions = new TransactionIndex()
 
   constructor(topicId: TopicId, index: number) {
     this.topicId = topicId
@@ -82,16 +85,21 @@ export class PartitionState {
       this.#dropEpochs()
     }
     this.endOffset = digest.endOffset
-    if (digest.producerId < 0) return
-    this.producers.replay(
-      {
-        producerId: digest.producerId,
-        producerEpoch: digest.producerEpoch,
-        baseSequence: digest.baseSequence,
-        lastOffsetDelta: digest.endOffset - digest.baseOffset - 1,
-      },
-      { baseOffset: digest.baseOffset, timestampMs: digest.maxTimestampMs, nowMs: entry.nowMs },
-    )
+    if (digest.producerId >= 0) this.#replayProducer(digest, entry.nowMs)
+  }
+
+  #replayProducer(digest: BatchDigest, nowMs: number): void {
+    const { producerId, producerEpoch, baseSequence, baseOffset, maxTimestampMs: timestampMs, role, coordinatorEpoch } = digest
+    if (role === 'commit' || role === 'abort') {
+      this.producers.replayMarker({ producerId, producerEpoch, coordinatorEpoch }, { timestampMs, nowMs })
+      this.transactions.replayMarker(producerId, baseOffset, role === 'abort')
+      return
+    }
+    if (role === 'transactional') this.transactions.replayBatch(producerId, baseOffset)
+    // The offsets that a transaction commits are written by the coordinator of groups, which counts no sequence.
+    if (baseSequence < 0) return
+    const lastOffsetDelta = digest.endOffset - baseOffset - 1
+    this.producers.replay({ producerId, producerEpoch, baseSequence, lastOffsetDelta }, { baseOffset, timestampMs, nowMs })
   }
 
   /** A control entry was proposed; it takes effect with `applyControl` once committed. Until then `encodeWith` takes snapshots. */
@@ -152,6 +160,7 @@ export class PartitionState {
     const kept = this.segments.findIndex((segment) => segment.endOffset > offset)
     const segments = this.segments.splice(0, kept < 0 ? this.segments.length : kept)
     this.#dropEpochs()
+    this.transactions.forgetBefore(offset)
     return { segments, extents: this.#dropExtents(offset) }
   }
 
@@ -191,6 +200,7 @@ export class PartitionState {
     w.uvarint(this.extents.length)
     for (const extent of this.extents) writeExtent(w, extent)
     this.producers.encode(w)
+    this.transactions.encode(w)
     return w.concat()
   }
 
@@ -198,7 +208,7 @@ export class PartitionState {
   static decode(bytes: Uint8Array, lastIndex: number): PartitionState | string {
     const r = new ByteReader(bytes)
     const found = r.int8()
-    if (found !== version) return `a partition's state of version ${found}, this build reads ${version}`
+    if (found !== version && found !== 1) return `a partition's state of version ${found}, this build reads up to ${version}`
     const state = new PartitionState(r.uuid() as TopicId, r.uint32())
     state.lastIndex = lastIndex
     state.logStartOffset = Number(r.int64())
@@ -212,7 +222,8 @@ export class PartitionState {
       else r.fail(segment.failure)
     }
     for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) state.extents.push(readExtent(r))
-    state.producers.decode(r)
+    state.producers.decode(r, found >= 2)
+    if (found >= 2) state.transactions.decode(r)
     return r.failure ?? state
   }
 }

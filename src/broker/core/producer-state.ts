@@ -1,7 +1,6 @@
 // Owns what a partition remembers of idempotent producers: which sequences it has seen, so that a repeat is answered as such and
-// a gap is refused (KIP-98; the last five batches as Kafka keeps them). Not transactions.
+// a gap is refused (KIP-98; the last five batches as Kafka keeps them). Not which transactions are open (transaction-index.ts).
 
-import { assert } from '../../base/assert.ts'
 import type { ByteReader, ByteWriter } from '../../protocol/index.ts'
 
 /** As many as Kafka remembers: a producer has at most five requests in flight. */
@@ -17,8 +16,12 @@ interface SeenBatch {
 
 interface Producer {
   epoch: number
-  /** Oldest first, at most five, all of this epoch. */
+  /** Oldest first, at most five, all of this epoch; none right after a marker raised the epoch. */
   batches: SeenBatch[]
+  /** Of the coordinator that ended its last transaction; −1: none did. */
+  coordinatorEpoch: number
+  /** Of its last batch or marker. */
+  lastTimestampMs: number
   /** Wall-clock time of the last append, for expiry. */
   lastSeenMs: number
 }
@@ -30,6 +33,13 @@ export interface SequencedBatch {
   readonly baseSequence: number
   /** Records in the batch minus one. */
   readonly lastOffsetDelta: number
+}
+
+/** What ends a producer's transaction on a partition. */
+export interface EndMarker {
+  readonly producerId: number
+  readonly producerEpoch: number
+  readonly coordinatorEpoch: number
 }
 
 export type SequenceVerdict =
@@ -47,6 +57,10 @@ export class ProducerStates {
     return this.#producers.size
   }
 
+  epochOf(producerId: number): number | undefined {
+    return this.#producers.get(producerId)?.epoch
+  }
+
   check(batch: SequencedBatch): SequenceVerdict {
     const known = this.#producers.get(batch.producerId)
     // Kafka accepts any first sequence of a producer it does not know: its state may have expired.
@@ -61,8 +75,7 @@ export class ProducerStates {
       }
     }
     const newest = known.batches.at(-1)
-    assert(newest !== undefined, 'a known producer has batches')
-    const expected = (newest.lastSequence + 1) % sequenceModulus
+    const expected = newest === undefined ? 0 : (newest.lastSequence + 1) % sequenceModulus
     return batch.baseSequence === expected ? { kind: 'next' } : { kind: 'out-of-order', expected }
   }
 
@@ -77,14 +90,42 @@ export class ProducerStates {
       baseOffset: place.baseOffset,
       timestampMs: place.timestampMs,
     }
-    const known = this.#producers.get(batch.producerId)
-    if (known === undefined || known.epoch !== batch.producerEpoch) {
-      this.#producers.set(batch.producerId, { epoch: batch.producerEpoch, batches: [seen], lastSeenMs: place.nowMs })
-      return
+    const producer = this.#ofEpoch(batch.producerId, batch.producerEpoch)
+    producer.batches.push(seen)
+    if (producer.batches.length > batchesKept) producer.batches.shift()
+    producer.lastSeenMs = place.nowMs
+    producer.lastTimestampMs = place.timestampMs
+  }
+
+  /** May a coordinator end the producer's transaction? As Kafka's ProducerAppendInfo.checkProducerEpoch and checkCoordinatorEpoch. */
+  checkMarker(marker: EndMarker): 'next' | 'stale-epoch' | 'stale-coordinator' {
+    const known = this.#producers.get(marker.producerId)
+    if (known === undefined) return 'next'
+    if (marker.producerEpoch < known.epoch) return 'stale-epoch'
+    return marker.coordinatorEpoch < known.coordinatorEpoch ? 'stale-coordinator' : 'next'
+  }
+
+  /** A marker now stands in the log. */
+  replayMarker(marker: EndMarker, place: { readonly timestampMs: number; readonly nowMs: number }): void {
+    const producer = this.#ofEpoch(marker.producerId, marker.producerEpoch)
+    producer.coordinatorEpoch = marker.coordinatorEpoch
+    producer.lastSeenMs = place.nowMs
+    producer.lastTimestampMs = place.timestampMs
+  }
+
+  /** A new epoch begins without batches; the order of the map is that of first sight. */
+  #ofEpoch(producerId: number, epoch: number): Producer {
+    const known = this.#producers.get(producerId)
+    if (known === undefined) {
+      const made: Producer = { epoch, batches: [], coordinatorEpoch: -1, lastSeenMs: 0, lastTimestampMs: -1 }
+      this.#producers.set(producerId, made)
+      return made
     }
-    known.batches.push(seen)
-    if (known.batches.length > batchesKept) known.batches.shift()
-    known.lastSeenMs = place.nowMs
+    if (known.epoch !== epoch) {
+      known.epoch = epoch
+      known.batches = []
+    }
+    return known
   }
 
   *active(): Iterable<{
@@ -92,24 +133,24 @@ export class ProducerStates {
     readonly producerEpoch: number
     readonly lastSequence: number
     readonly lastTimestampMs: number
+    readonly coordinatorEpoch: number
   }> {
-    for (const [producerId, { epoch, batches }] of this.#producers) {
-      const newest = batches.at(-1)
-      assert(newest !== undefined, 'a known producer has batches')
+    for (const [producerId, { epoch, batches, lastTimestampMs, coordinatorEpoch }] of this.#producers) {
       yield {
         producerId,
         producerEpoch: epoch,
-        lastSequence: newest.lastSequence,
-        lastTimestampMs: newest.timestampMs,
+        lastSequence: batches.at(-1)?.lastSequence ?? -1,
+        lastTimestampMs,
+        coordinatorEpoch,
       }
     }
   }
 
-  /** Forgets producers that appended nothing since `beforeMs`. */
-  expire(beforeMs: number): number {
+  /** Forgets producers that appended nothing since `beforeMs`, but for those that must be `kept`. */
+  expire(beforeMs: number, kept: (producerId: number) => boolean): number {
     let expired = 0
     for (const [id, producer] of this.#producers) {
-      if (producer.lastSeenMs >= beforeMs) continue
+      if (producer.lastSeenMs >= beforeMs || kept(id)) continue
       this.#producers.delete(id)
       expired += 1
     }
@@ -122,6 +163,8 @@ export class ProducerStates {
       w.int64(BigInt(id))
       w.int16(producer.epoch)
       w.int64(BigInt(producer.lastSeenMs))
+      w.int32(producer.coordinatorEpoch)
+      w.int64(BigInt(producer.lastTimestampMs))
       w.uvarint(producer.batches.length)
       for (const batch of producer.batches) {
         w.int32(batch.firstSequence)
@@ -132,12 +175,18 @@ export class ProducerStates {
     }
   }
 
-  /** Reads what `encode` wrote; on malformed bytes the reader's failure is set. */
-  decode(r: ByteReader): void {
+  /** Reads what `encode` wrote, or wrote before it knew of markers (`withMarkers` false); sets the reader's failure on malformed bytes. */
+  decode(r: ByteReader, withMarkers: boolean): void {
     this.#producers.clear()
     for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) {
       const id = Number(r.int64())
-      const producer: Producer = { epoch: r.int16(), lastSeenMs: Number(r.int64()), batches: [] }
+      const producer: Producer = {
+        epoch: r.int16(),
+        lastSeenMs: Number(r.int64()),
+        coordinatorEpoch: withMarkers ? r.int32() : -1,
+        lastTimestampMs: withMarkers ? Number(r.int64()) : -1,
+        batches: [],
+      }
       for (let batches = r.uvarint(); batches > 0 && r.failure === undefined; batches -= 1) {
         producer.batches.push({
           firstSequence: r.int32(),
@@ -146,7 +195,7 @@ export class ProducerStates {
           timestampMs: Number(r.int64()),
         })
       }
-      if (producer.batches.length === 0) r.fail('a producer without batches')
+      if (!withMarkers) producer.lastTimestampMs = producer.batches.at(-1)?.timestampMs ?? -1
       if (r.failure === undefined) this.#producers.set(id, producer)
     }
   }

@@ -4,6 +4,7 @@
 import { assert } from '../../base/assert.ts'
 import { isOpError, OpError } from '../../base/op-error.ts'
 import type { TakeMemory } from '../../base/scratch.ts'
+import { baseOffsetOf, batchBytesOf, lastOffsetOf } from '../../protocol/index.ts'
 import type { WalPosition } from '../../model/entry.ts'
 import type { SegmentFacts } from '../../../tiers/segment/core/index.ts'
 import type { Extent } from '../../../tiers/stream/core/index.ts'
@@ -177,14 +178,25 @@ export class LogReader {
   }
 }
 
-/** Drops batches at the end that begin at or after `endOffset`. Kafka's batch header starts with the base offset. */
-function clip(run: ArchivedRun, endOffset: number): ArchivedRun {
-  const last = run.batches.at(-1)
-  if (last === undefined || baseOffsetOf(last) < endOffset) return run
-  const batches = run.batches.filter((batch) => baseOffsetOf(batch) < endOffset)
-  return { batches, bytes: batches.reduce((sum, batch) => sum + batch.length, 0) }
+/** One past the last record of whole batches that lie back to back. */
+export function endOffsetOfRun(run: Uint8Array): number {
+  let last = 0
+  for (let at = 0; at < run.length; at += batchBytesOf(run, at)) last = at
+  return lastOffsetOf(run, last) + 1
 }
 
-function baseOffsetOf(batch: Uint8Array): number {
-  return Number(new DataView(batch.buffer, batch.byteOffset, 8).getBigInt64(0))
+/** Drops batches at the end that begin at or after `endOffset`; each piece of the run is whole batches, back to back. */
+function clip(run: ArchivedRun, endOffset: number): ArchivedRun {
+  const last = run.batches.at(-1)
+  if (last === undefined || endOffsetOfRun(last) <= endOffset) return run
+  const batches: Uint8Array[] = []
+  let bytes = 0
+  for (const piece of run.batches) {
+    let end = 0
+    while (end < piece.length && baseOffsetOf(piece, end) < endOffset) end += batchBytesOf(piece, end)
+    if (end > 0) batches.push(end === piece.length ? piece : piece.subarray(0, end))
+    bytes += end
+    if (end < piece.length) break
+  }
+  return { batches, bytes }
 }

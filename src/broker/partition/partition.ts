@@ -16,14 +16,16 @@ import {
   type PartitionIndex,
 } from '../../model/ids.ts'
 import type { ReplicatedLog } from '../../model/replicated-log.ts'
-import { ErrorCode } from '../../protocol/index.ts'
+import { encodeTransactionMarker, ErrorCode } from '../../protocol/index.ts'
 import { digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
 import type {
+  AbortedRange,
   ActiveProducer,
   AppendRequest,
   AppendResult,
   EpochEnd,
   KafkaFailure,
+  MarkerRequest,
   OffsetAndTimestamp,
   PartitionView,
   ReadRequest,
@@ -39,7 +41,7 @@ import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
 import { CommitQueue, type OnSettled } from './commit-queue.ts'
-import { LogReader, type ReadRange } from './log-reader.ts'
+import { endOffsetOfRun, LogReader, type ReadRange } from './log-reader.ts'
 
 export interface PartitionParts {
   readonly topicName: string
@@ -51,6 +53,16 @@ export interface PartitionParts {
   /** What a committed control entry took out of use. */
   readonly onForgotten: (forgotten: Forgotten) => void
 }
+
+const noneAborted: readonly AbortedRange[] = []
+
+const markerRefusals = {
+  'stale-epoch': kafkaFailure(ErrorCode.INVALID_PRODUCER_EPOCH, 'The partition has seen a newer epoch of this producer.'),
+  'stale-coordinator': kafkaFailure(
+    ErrorCode.TRANSACTION_COORDINATOR_FENCED,
+    'The partition has seen a marker of a newer transaction coordinator.',
+  ),
+} as const
 
 interface PendingControl {
   readonly index: LogIndex
@@ -132,7 +144,7 @@ export class Partition implements PartitionView, Coolable {
   }
 
   get lastStableOffset(): Offset {
-    return offset(this.#highWatermark)
+    return offset(Math.max(this.state.logStartOffset, this.state.transactions.lastStableOffset(this.#highWatermark)))
   }
 
   get logEndOffset(): Offset {
@@ -168,6 +180,7 @@ export class Partition implements PartitionView, Coolable {
       term: this.log.term,
       nowMs,
       crc32c: this.#world.crc32c,
+      byCoordinator: request.byCoordinator,
     })
     switch (admission.kind) {
       case 'refused':
@@ -179,6 +192,26 @@ export class Partition implements PartitionView, Coolable {
       case 'admitted':
         this.#admit(request, { admission, nowMs }, done)
     }
+  }
+
+  appendMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void {
+    const verdict = this.#gone === undefined ? this.state.producers.checkMarker(marker) : this.#gone
+    if (verdict !== 'next') {
+      this.#refuse(typeof verdict === 'number' ? kafkaFailure(verdict) : markerRefusals[verdict], done)
+      return
+    }
+    const nowMs = this.#world.clock.nowMs()
+    const baseOffset = this.state.endOffset
+    const stamps = { baseOffset, leaderEpoch: this.log.term, timestamp: nowMs }
+    const records = encodeTransactionMarker({ ...marker, ...stamps }, this.#world.crc32c)
+    this.#admit({ records, acks: -1 }, { admission: { kind: 'admitted', baseOffset, logAppendTimeMs: -1 }, nowMs }, done)
+  }
+
+  isInTransaction(producerId: number, producerEpoch: number): boolean {
+    return (
+      this.state.transactions.firstOffsetOf(producerId) !== undefined &&
+      this.state.producers.epochOf(producerId) === producerEpoch
+    )
   }
 
   /** Proposes a control entry; the promise resolves when it is committed and has taken effect. OpError when it will not. */
@@ -204,13 +237,14 @@ export class Partition implements PartitionView, Coolable {
     if (request.offset < this.state.logStartOffset || request.offset > this.state.endOffset) {
       return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
     }
+    const { maxBytes, minOneBatch, committedOnly = false } = request
+    const endOffset = committedOnly ? this.lastStableOffset : this.#highWatermark
     // As Kafka: what is in the log and not visible yet is no error.
-    if (request.offset >= this.#highWatermark) return this.#records({ batches: [], bytes: 0 })
-    const { maxBytes, minOneBatch } = request
-    const run = this.#reader.read({ offset: request.offset, endOffset: this.#highWatermark, maxBytes, minOneBatch })
-    if (!(run instanceof Promise)) return this.#records(run)
+    if (request.offset >= endOffset) return this.#records({ batches: [], bytes: 0 }, request)
+    const run = this.#reader.read({ offset: request.offset, endOffset, maxBytes, minOneBatch })
+    if (!(run instanceof Promise)) return this.#records(run, request)
     return run.then(
-      (read) => this.#records(read),
+      (read) => this.#records(read, request),
       (error: unknown) => {
         if (this.#gone !== undefined) return this.#failed(this.#gone)
         // Retention has passed the offset while it was being read.
@@ -262,19 +296,25 @@ export class Partition implements PartitionView, Coolable {
       return fail(kafkaFailure(ErrorCode.OFFSET_OUT_OF_RANGE, why))
     }
     try {
-      if (target > this.state.logStartOffset) await this.appendControl({ kind: 'log-start', offset: offset(target) })
+      await this.startAt(offset(target))
     } catch (error) {
       return fail(failureOf(error))
     }
     return succeed(this.logStartOffset)
   }
 
+  async startAt(before: Offset): Promise<void> {
+    if (before > this.state.logStartOffset) await this.appendControl({ kind: 'log-start', offset: before })
+  }
+
   endOfEpoch(epoch: number): EpochEnd | undefined {
     return this.state.endOfEpoch(epoch, this.log.term)
   }
 
-  activeProducers(): Iterable<ActiveProducer> {
-    return this.state.producers.active()
+  *activeProducers(): Iterable<ActiveProducer> {
+    for (const producer of this.state.producers.active()) {
+      yield { ...producer, transactionStartOffset: this.state.transactions.firstOffsetOf(producer.producerId) ?? -1 }
+    }
   }
 
   /** The topic's configs were altered. */
@@ -407,11 +447,13 @@ export class Partition implements PartitionView, Coolable {
     return { kind: 'appended', baseOffset: offset(baseOffset), logAppendTimeMs, logStartOffset: this.logStartOffset }
   }
 
-  #records(run: ArchivedRun): ReadResult {
+  #records(run: ArchivedRun, { offset: from, committedOnly = false }: ReadRequest): ReadResult {
+    const last = committedOnly ? run.batches.at(-1) : undefined
     return {
       kind: 'records',
       batches: run.batches,
       bytes: run.bytes,
+      aborted: last === undefined ? noneAborted : this.state.transactions.abortedWithin(from, endOffsetOfRun(last)),
       highWatermark: this.highWatermark,
       lastStableOffset: this.lastStableOffset,
       logStartOffset: this.logStartOffset,
@@ -448,6 +490,7 @@ export class Partition implements PartitionView, Coolable {
     const visible = this.#queue.advance(index)
     if (visible === undefined) return
     this.#highWatermark = visible.endOffset
+    this.state.transactions.seen(visible.endOffset)
     for (const settle of visible.waiting) settle('visible')
     this.#wakeReaders(visible.endOffset)
   }

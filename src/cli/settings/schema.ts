@@ -270,6 +270,26 @@ export const schema = {
     doc: 'How long an empty group waits for more members.',
   },
   'groups.max-size': { kind: count(1, int32Max), default: String(int32Max), doc: 'The most members of one group.' },
+  'transactions.state-partitions': {
+    kind: count(1, 10_000),
+    default: '50',
+    doc: 'Partitions of `__transaction_state`; fixed once the topic exists.',
+  },
+  'transactions.timeout-max-ms': {
+    kind: milliseconds(1, int32Max),
+    default: '15m',
+    doc: 'The longest time-out that a transactional producer may ask for.',
+  },
+  'transactions.id-expiration-ms': {
+    kind: milliseconds(1, forever),
+    default: '7d',
+    doc: 'A transactional id that nobody used for so long is forgotten.',
+  },
+  'transactions.abort-check-ms': {
+    kind: milliseconds(10, hour),
+    default: '10s',
+    doc: 'How often transactions beyond their time-out are looked for and aborted.',
+  },
   'offsets.retention-ms': {
     kind: milliseconds(second, forever),
     default: '7d',

@@ -1,11 +1,13 @@
-// Owns the control records that end transactions: their batch and the reading of their keys. Does not own when they are
+// Owns the control records that end transactions: their batch, and reading it back. Does not own when they are
 // written (broker/transaction).
 
 import type { Crc32c } from '../../base/crc32c.ts'
-import { encodeVersioned } from '../codec/versioned.ts'
+import { decodeVersioned, encodeVersioned } from '../codec/versioned.ts'
 import { int16At } from '../codec/int64.ts'
-import { endTxnMarker, writeEndTxnMarker } from '../generated/data/end-txn-marker.ts'
+import { endTxnMarker, readEndTxnMarker, writeEndTxnMarker } from '../generated/data/end-txn-marker.ts'
 import { ControlRecordType } from '../generated/enums.ts'
+import { batchBytesOf, batchHeaderBytes } from './batch-header.ts'
+import { RecordCursor } from './record-cursor.ts'
 import { encodeBatch } from './records.ts'
 
 export interface TransactionMarker {
@@ -40,4 +42,19 @@ export function encodeTransactionMarker(marker: TransactionMarker, crc32c: Crc32
 /** What a control record says by its key (version int16, type int16); undefined for a key too short to say anything. */
 export function controlRecordTypeOf(key: Uint8Array | null): number | undefined {
   return key === null || key.length < 4 ? undefined : int16At(key, 2)
+}
+
+/** How a control batch at `at` ends its producer's transaction; undefined for a control batch of another kind, or a malformed one. */
+export function readTransactionMarker(
+  batch: Uint8Array,
+  at = 0,
+): Pick<TransactionMarker, 'result' | 'coordinatorEpoch'> | undefined {
+  const cursor = new RecordCursor(batch, at + batchHeaderBytes, at + batchBytesOf(batch, at), 1)
+  if (!cursor.next()) return undefined
+  const type = controlRecordTypeOf(cursor.key())
+  if (type !== ControlRecordType.COMMIT && type !== ControlRecordType.ABORT) return undefined
+  const value = cursor.value()
+  const marker = value === null ? undefined : decodeVersioned(readEndTxnMarker, value, 0)
+  if (marker === undefined) return undefined
+  return { result: type === ControlRecordType.COMMIT ? 'commit' : 'abort', coordinatorEpoch: marker.coordinatorEpoch }
 }

@@ -37,6 +37,8 @@ export interface ProduceRules {
   readonly apiVersion?: number
   /** `max.message.bytes` of the topic. */
   readonly batchBytesMax?: number
+  /** Written by a coordinator of this broker, which names a producer and counts no sequence. */
+  readonly byCoordinator?: boolean
   /** A compacted topic takes no record without a key. Seen in uncompressed batches only. */
   readonly keysRequired?: boolean
   /** Left out for topics whose records get the time of their append. */
@@ -121,7 +123,7 @@ function refusedHeader(bytes: Uint8Array, rules: ProduceRules): RefusedBatch | u
   if (isControlBatch(bytes)) return refuse(ErrorCode.INVALID_RECORD, 'Clients do not write control records.')
   const producerId = producerIdOf(bytes)
   if (Number.isNaN(producerId)) return refuse(ErrorCode.INVALID_RECORD, 'No such producer id was ever given out.')
-  if (producerId >= 0 && baseSequenceOf(bytes) < 0)
+  if (producerId >= 0 && baseSequenceOf(bytes) < 0 && rules.byCoordinator !== true)
     return refuse(ErrorCode.INVALID_RECORD, `Producer ${producerId} sent sequence number ${baseSequenceOf(bytes)}.`)
   if (timestampTypeOf(bytes) === 'LogAppendTime')
     return refuse(ErrorCode.INVALID_TIMESTAMP, 'The time of append is set by the broker, not by producers.')

@@ -7,7 +7,9 @@ import {
   type ApiVersionsRequest,
   type ApiVersionsResponse,
   apiVersionsResponse,
+  finalizedFeatureKey,
   readApiVersionsRequest,
+  supportedFeatureKey,
   writeApiVersionsResponse,
 } from '../../protocol/generated/api-versions.ts'
 import { ErrorCode } from '../../protocol/index.ts'
@@ -21,6 +23,19 @@ const ranges = (served: Iterable<ServedApi>): ApiVersion[] =>
   [...served]
     .sort((one, other) => one.entry.key - other.entry.key)
     .map(({ entry, versionMax }) => apiVersion({ apiKey: entry.key, minVersion: entry.advertisedMin, maxVersion: versionMax }))
+
+/** By Kafka's names; each at the level it says. Clients go by the finalized ones: 2 of transactions is KIP-890. */
+const featureLevels: Readonly<Record<string, number>> = { 'transaction.version': 2 }
+
+const features = {
+  supportedFeatures: Object.entries(featureLevels).map(([name, maxVersion]) =>
+    supportedFeatureKey({ name, minVersion: 0, maxVersion }),
+  ),
+  finalizedFeaturesEpoch: 0n,
+  finalizedFeatures: Object.entries(featureLevels).map(([name, level]) =>
+    finalizedFeatureKey({ name, minVersionLevel: level, maxVersionLevel: level }),
+  ),
+}
 
 /** `served` is asked at each call: the registry holds this API too. */
 export function apiVersionsApi(ports: HandlerPorts, served: () => Iterable<ServedApi>): ServedApi {
@@ -40,7 +55,7 @@ export function apiVersionsApi(ports: HandlerPorts, served: () => Iterable<Serve
       const meantForAnother =
         (request.clusterId !== null && request.clusterId !== clusterId) || (request.nodeId >= 0 && request.nodeId !== nodeId)
       if (meantForAnother) return apiVersionsResponse({ errorCode: ErrorCode.REBOOTSTRAP_REQUIRED, apiKeys: ranges(served()) })
-      return apiVersionsResponse({ apiKeys: ranges(served()) })
+      return apiVersionsResponse({ apiKeys: ranges(served()), ...features })
     },
     failed: (_request, errorCode) => apiVersionsResponse({ errorCode }),
   })

@@ -1,4 +1,4 @@
-// Owns answering DescribeProducers (KIP-664): the idempotent producers a partition remembers.
+// Owns answering DescribeProducers (KIP-664): the idempotent and transactional producers a partition remembers.
 
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
@@ -14,9 +14,6 @@ import {
 } from '../../protocol/generated/describe-producers.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
-
-/** Without transactions there is no coordinator's epoch and no transaction under way. */
-const none = { coordinatorEpoch: -1, currentTxnStartOffset: -1n }
 
 export function describeProducersApi(ports: HandlerPorts): ServedApi {
   return serve<DescribeProducersRequest, DescribeProducersResponse>({
@@ -54,13 +51,14 @@ function producersOf(topic: TopicView | undefined, partitionIndex: number): Part
       errorMessage: 'This server does not host this topic-partition.',
     })
   }
-  const activeProducers = [...partition.activeProducers()].map(({ producerId, producerEpoch, lastSequence, lastTimestampMs }) =>
+  const activeProducers = [...partition.activeProducers()].map((producer) =>
     producerState({
-      producerId: BigInt(producerId),
-      producerEpoch,
-      lastSequence,
-      lastTimestamp: BigInt(lastTimestampMs),
-      ...none,
+      producerId: BigInt(producer.producerId),
+      producerEpoch: producer.producerEpoch,
+      lastSequence: producer.lastSequence,
+      lastTimestamp: BigInt(producer.lastTimestampMs),
+      coordinatorEpoch: producer.coordinatorEpoch,
+      currentTxnStartOffset: BigInt(producer.transactionStartOffset),
     }),
   )
   return partitionResponse({ partitionIndex, activeProducers })

@@ -39,8 +39,6 @@ const none = (key: string, errorCode: number, errorMessage = ''): Coordinator =>
   coordinator({ key, nodeId: -1, host: '', port: -1, errorCode, errorMessage })
 
 function find(ports: HandlerPorts, keyType: number, key: string): Coordinator {
-  // Transactions are refused one step later, by InitProducerId: every client reports that error clearly and at once, while an error
-  // here is retried or hidden by some.
   if (keyType !== CoordinatorType.GROUP && keyType !== CoordinatorType.TRANSACTION) {
     return none(key, ErrorCode.INVALID_REQUEST, `coordinators of type ${keyType} are not served`)
   }

@@ -42,7 +42,7 @@ import type { ClientFacts, GroupCoordinator } from '../ports.ts'
 import { groupOperations } from './authorized-operations.ts'
 
 /** Kafka shows the address with a slash before it and without the port. */
-function clientOf(call: Call): ClientFacts {
+export function clientOf(call: Call): ClientFacts {
   return { clientId: call.clientId ?? '', clientHost: `/${call.connection.remoteHost}` }
 }
 

@@ -1,4 +1,4 @@
-// Owns answering InitProducerId for idempotent producers. Transactional ones are refused until transactions are served.
+// Owns answering InitProducerId: a fresh id for idempotent producers, the coordinator's word for transactional ones.
 
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
@@ -10,9 +10,15 @@ import {
 } from '../../protocol/generated/init-producer-id.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
+import { codeFor, producerOf } from './transactions/transaction-errors.ts'
+
+const fencedFrom = 4
 
 const failed = (errorCode: number): InitProducerIdResponse =>
   initProducerIdResponse({ errorCode, producerId: -1n, producerEpoch: -1 })
+
+const given = (producerId: number, producerEpoch: number): InitProducerIdResponse =>
+  initProducerIdResponse({ producerId: BigInt(producerId), producerEpoch })
 
 export function initProducerIdApi(ports: HandlerPorts): ServedApi {
   return serve<InitProducerIdRequest, InitProducerIdResponse>({
@@ -21,22 +27,30 @@ export function initProducerIdApi(ports: HandlerPorts): ServedApi {
     read: readInitProducerIdRequest,
     write: writeInitProducerIdResponse,
     handle: async (request, call) => {
-      const refusal = refusalOf(request.transactionalId)
-      // As Kafka: without a transactional id a fresh id is handed out whatever the client had, since anybody could name anybody's.
-      const made = refusal === ErrorCode.NONE ? await ports.broker.initProducerId(undefined) : undefined
-      if (made?.ok === true) {
-        return initProducerIdResponse({ producerId: BigInt(made.value.producerId), producerEpoch: made.value.producerEpoch })
-      }
-      const errorCode = made === undefined ? refusal : made.failure.errorCode
-      call.countError(errorCode)
-      return failed(errorCode)
+      const response =
+        request.transactionalId === null ? await idempotent(ports) : await transactional(ports, request, call.version)
+      call.countError(response.errorCode)
+      return response
     },
     failed: (_request, errorCode) => failed(errorCode),
   })
 }
 
-function refusalOf(transactionalId: string | null): number {
-  if (transactionalId === null) return ErrorCode.NONE
-  // The one answer every client takes as final at once; "not available" would be retried for ever.
-  return transactionalId === '' ? ErrorCode.INVALID_REQUEST : ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+/** As Kafka: a fresh id is handed out whatever the client had, since anybody could name anybody's. */
+async function idempotent({ broker }: HandlerPorts): Promise<InitProducerIdResponse> {
+  const made = await broker.freshProducerId()
+  return made.ok ? given(made.value, 0) : failed(made.failure.errorCode)
+}
+
+async function transactional(
+  { transactions }: HandlerPorts,
+  request: InitProducerIdRequest,
+  version: number,
+): Promise<InitProducerIdResponse> {
+  const { transactionalId, transactionTimeoutMs: timeoutMs, producerId, producerEpoch } = request
+  if (transactionalId === null || transactionalId === '') return failed(ErrorCode.INVALID_REQUEST)
+  if (producerId < 0n !== producerEpoch < 0) return failed(ErrorCode.INVALID_REQUEST)
+  const expected = producerId < 0n ? undefined : producerOf(producerId, producerEpoch)
+  const made = await transactions.init({ transactionalId, timeoutMs, expected })
+  return made.ok ? given(made.value.producerId, made.value.producerEpoch) : failed(codeFor(made.failure, version, fencedFrom))
 }

@@ -1,5 +1,5 @@
 // Owns answering Produce: hands each batch to its partition in the order of arrival and answers when all are done or time is up.
-// Does not own what is checked inside a batch (broker).
+// Does not own what is checked inside a batch (broker) nor transactions (transactions/produce-guard.ts).
 
 import { topicId as asTopicId } from '../../model/ids.ts'
 import { ApiKey, batchHeaderBytes, compressionOf, ErrorCode, magicOf } from '../../protocol/index.ts'
@@ -18,6 +18,7 @@ import type { Call } from '../front/call.ts'
 import { NoResponse, noResponse, type Reply, type ServedApi, serve } from '../front/served-api.ts'
 import type { AppendResult, HandlerPorts, PartitionView, TopicView } from '../ports.ts'
 import { retained } from '../retained-bytes.ts'
+import { hasTransactionalBatch, ProduceGuard, type Refusals } from './transactions/produce-guard.ts'
 
 /** Topic ids instead of names. */
 const topicIdsFrom = 13
@@ -25,6 +26,7 @@ const topicIdsFrom = 13
 const zstdFrom = 7
 
 export function produceApi(ports: HandlerPorts): ServedApi {
+  const guard = new ProduceGuard(ports)
   return serve<ProduceRequest, ProduceResponse>({
     key: ApiKey.Produce,
     order: 'pipelined',
@@ -33,8 +35,9 @@ export function produceApi(ports: HandlerPorts): ServedApi {
     handle: (request, call) => {
       if (request.acks !== 0 && request.acks !== 1 && request.acks !== -1)
         return refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS)
-      if (request.transactionalId !== null) return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-      return new Produce(ports, request, call).run()
+      if (request.transactionalId === null && hasTransactionalBatch(request))
+        return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+      return guard.admit(request, call, (refusals) => new Produce({ ports, refusals }, request, call).run())
     },
     failed: refuseAll,
   })
@@ -61,6 +64,7 @@ function isZstd(batch: Uint8Array): boolean {
 
 class Produce {
   readonly #ports: HandlerPorts
+  readonly #refusals: Refusals
   readonly #request: ProduceRequest
   readonly #call: Call
   readonly #acks: -1 | 0 | 1
@@ -71,8 +75,13 @@ class Produce {
   #settle: ((reply: Reply<ProduceResponse>) => void) | undefined = undefined
   #settled = false
 
-  constructor(ports: HandlerPorts, request: ProduceRequest, call: Call) {
+  constructor(
+    { ports, refusals }: { readonly ports: HandlerPorts; readonly refusals: Refusals },
+    request: ProduceRequest,
+    call: Call,
+  ) {
     this.#ports = ports
+    this.#refusals = refusals
     this.#request = request
     this.#call = call
     this.#acks = request.acks as -1 | 0 | 1
@@ -102,8 +111,10 @@ class Produce {
     const { broker } = this.#ports
     const topic = byId ? broker.topicById(asTopicId(data.topicId)) : broker.topicByName(data.name)
     const unknown = byId ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
-    for (const [slot, { index, records }] of data.partitionData.entries()) {
-      const errorCode = this.#append(topic, { position, slot, index, bytes: records?.[0] }, unknown)
+    for (const [slot, one] of data.partitionData.entries()) {
+      const { index, records } = one
+      const refusal = this.#refusals.get(one)
+      const errorCode = refusal ?? this.#append(topic, { position, slot, index, bytes: records?.[0] }, unknown)
       if (errorCode !== ErrorCode.NONE) this.#answers[position]![slot] = failure(index, errorCode, null)
     }
   }

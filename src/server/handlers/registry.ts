@@ -25,6 +25,12 @@ import { metadataApi } from './metadata.ts'
 import { offsetForLeaderEpochApi } from './offset-for-leader-epoch.ts'
 import { alterPartitionReassignmentsApi, listPartitionReassignmentsApi } from './partition-reassignments.ts'
 import { produceApi } from './produce.ts'
+import { addOffsetsToTxnApi } from './transactions/add-offsets-to-txn.ts'
+import { addPartitionsToTxnApi } from './transactions/add-partitions-to-txn.ts'
+import { describeTransactionsApi, listTransactionsApi } from './transactions/describe-transactions.ts'
+import { endTxnApi } from './transactions/end-txn.ts'
+import { txnOffsetCommitApi } from './transactions/txn-offset-commit.ts'
+import { writeTxnMarkersApi } from './transactions/write-txn-markers.ts'
 
 export interface Registry {
   readonly apis: readonly ServedApi[]
@@ -46,6 +52,13 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     deleteTopicsApi(ports),
     createPartitionsApi(ports),
     initProducerIdApi(ports),
+    addPartitionsToTxnApi(ports),
+    addOffsetsToTxnApi(ports),
+    endTxnApi(ports),
+    txnOffsetCommitApi(ports),
+    writeTxnMarkersApi(ports),
+    describeTransactionsApi(ports),
+    listTransactionsApi(ports),
     describeConfigsApi(ports),
     describeClusterApi(ports),
     alterConfigsApi(ports),

@@ -220,12 +220,9 @@ describe('the coordinator', () => {
     for (const one of found) expect(one).toMatchObject({ errorCode: 0, nodeId: 7, host: '127.0.0.1', port: running.port })
   })
 
-  it('of a transaction is found, and then the transactional producer is refused for good', async () => {
+  it('of a transaction is this broker too, of share groups nobody', async () => {
     const answer = await client.ask('FindCoordinator', 4, findCoordinatorRequest({ keyType: 1, coordinatorKeys: ['tx'] }))
     expect(answer.coordinators[0]!).toMatchObject({ errorCode: 0, nodeId: 7 })
-    const request = initProducerIdRequest({ transactionalId: 'tx', transactionTimeoutMs: 1000 })
-    const refused = { errorCode: ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, producerId: -1n, producerEpoch: -1 }
-    expect(await client.ask('InitProducerId', 4, request)).toMatchObject(refused)
     const shares = await client.ask('FindCoordinator', 6, findCoordinatorRequest({ keyType: 2, coordinatorKeys: ['s'] }))
     expect(shares.coordinators[0]!.errorCode).toBe(ErrorCode.INVALID_REQUEST)
   })
@@ -238,6 +235,32 @@ describe('the coordinator', () => {
 })
 
 describe('InitProducerId', () => {
+  it.each(range(0, 5))('in version %i makes the asker the one producer of its transactional id', async (version) => {
+    const fields = { transactionalId: `tx-${version}`, transactionTimeoutMs: 1000, producerId: -1n, producerEpoch: -1 }
+    const one = await client.ask('InitProducerId', version, initProducerIdRequest(fields))
+    const two = await client.ask('InitProducerId', version, initProducerIdRequest(fields))
+    expect([one.errorCode, two.errorCode, two.producerId, two.producerEpoch]).toEqual([
+      0,
+      0,
+      one.producerId,
+      one.producerEpoch + 1,
+    ])
+    if (version < 3) return
+    const old = { ...fields, producerId: one.producerId, producerEpoch: one.producerEpoch }
+    const fenced = await client.ask('InitProducerId', version, initProducerIdRequest(old))
+    expect(fenced.errorCode).toBe(version < 4 ? ErrorCode.INVALID_PRODUCER_EPOCH : ErrorCode.PRODUCER_FENCED)
+  })
+
+  it('refuses an empty id, a time-out beyond the longest, and half a producer', async () => {
+    const plain = { transactionalId: 'tx', transactionTimeoutMs: 1000, producerId: -1n, producerEpoch: -1 }
+    const codeOf = async (fields: Partial<typeof plain>): Promise<number> =>
+      (await client.ask('InitProducerId', 5, initProducerIdRequest({ ...plain, ...fields }))).errorCode
+    expect(await codeOf({ transactionalId: '' })).toBe(ErrorCode.INVALID_REQUEST)
+    expect(await codeOf({ transactionTimeoutMs: 900_001 })).toBe(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+    expect(await codeOf({ transactionTimeoutMs: 0 })).toBe(ErrorCode.INVALID_TRANSACTION_TIMEOUT)
+    expect(await codeOf({ producerId: 5n })).toBe(ErrorCode.INVALID_REQUEST)
+  })
+
   it.each(range(0, 5))('in version %i hands out a fresh id', async (version) => {
     const fields = { transactionalId: null, transactionTimeoutMs: 1000 }
     const one = await client.ask('InitProducerId', version, initProducerIdRequest(fields))

@@ -205,7 +205,7 @@ describe('ApiVersions', () => {
       expect(answer.errorCode).toBe(0)
       const produce = answer.apiKeys.find(({ apiKey }) => apiKey === ApiKey.Produce)!
       expect([produce.minVersion, produce.maxVersion]).toEqual([0, 13])
-      expect(answer.apiKeys.some(({ apiKey }) => apiKey === ApiKey.EndTxn)).toBe(false)
+      expect(answer.apiKeys.some(({ apiKey }) => apiKey === ApiKey.CreateDelegationToken)).toBe(false)
     }
     const nameless = await client.ask(
       'ApiVersions',

@@ -8,6 +8,7 @@ import { groupNumber, leaderEpoch, logIndex, offset, partitionIndex, topicId } f
 import { decodeCoordinatorSection, encodeCoordinatorSection } from '../../../src/server/coordinator-section.ts'
 import { type SegmentFacts, segmentKey } from '../../../tiers/segment/index.ts'
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from '../../../tiers/snapshot/index.ts'
+import type { BatchRole } from '../../../tiers/stream/index.ts'
 import { frozenBytes, hexOf } from '../../support/frozen.ts'
 
 const topic = topicId('AAECAwQFBgcICQoLDA0O_w')
@@ -51,9 +52,11 @@ const segment: SegmentFacts = {
   trailerCrc32c: 4022250974,
 }
 
+const plain = { role: 'plain', coordinatorEpoch: -1 } as const
+
 function partition(): PartitionState {
   const state = new PartitionState(topic, 12)
-  const digest = { maxTimestampMs: 1700000000000, producerId: 4294967298, producerEpoch: 5 }
+  const digest = { maxTimestampMs: 1700000000000, producerId: 4294967298, producerEpoch: 5, ...plain }
   const batch = (index: number, term: number, range: readonly [number, number], baseSequence: number): void => {
     state.replayBatch({
       index,
@@ -74,14 +77,52 @@ function partition(): PartitionState {
   return state
 }
 
-describe("a partition's state version 1", () => {
-  const bytes = frozenBytes(import.meta.url, 'partition-state-v1.hex', partition().encode())
+/** With a transaction that was aborted, one that was committed with a raised epoch, and one that is open. */
+function partitionWithTransactions(): PartitionState {
+  const state = partition()
+  let at = state.endOffset
+  const replay = (role: BatchRole, producerId: number, producerEpoch: number): void => {
+    const isMarker = role === 'commit' || role === 'abort'
+    const digest = {
+      ...{ baseOffset: offset(at), endOffset: offset(at + 1), maxTimestampMs: 1700000000000 + at, producerId, producerEpoch, role },
+      ...{ baseSequence: isMarker ? -1 : 0, coordinatorEpoch: isMarker ? 9 : -1 },
+    }
+    state.replayBatch({ index: state.lastIndex + 1, term: 7, digest, nowMs: 1700000000200 })
+    at += 1
+  }
+  replay('transactional', 11, 0)
+  replay('transactional', 4294967299, 3)
+  replay('abort', 4294967299, 4)
+  replay('commit', 11, 1)
+  replay('transactional', 12, 0)
+  return state
+}
 
-  it('is written as it was frozen', () => {
-    expect(hexOf(partition().encode())).toBe(hexOf(bytes))
+describe("a partition's state version 2", () => {
+  const bytes = frozenBytes(import.meta.url, 'partition-state-v2.hex', partitionWithTransactions().encode())
+
+  it('is written and read as it was frozen', () => {
+    expect(hexOf(partitionWithTransactions().encode())).toBe(hexOf(bytes))
+    const state = PartitionState.decode(bytes, 10)
+    if (typeof state === 'string') throw new Error(state)
+    expect(state.transactions.abortedWithin(0, 100)).toEqual([
+      { producerId: 4294967299, firstOffset: 13, lastOffset: 14, lastStableOffset: 12 },
+    ])
+    expect(state.transactions.lastStableOffset(state.endOffset)).toBe(16)
+    expect([...state.producers.active()]).toMatchObject([
+      { producerId: 4294967298, producerEpoch: 5, lastTimestampMs: 1700000000000 },
+      { producerId: 11, producerEpoch: 1, lastSequence: -1, coordinatorEpoch: 9 },
+      { producerId: 4294967299, producerEpoch: 4, lastSequence: -1, coordinatorEpoch: 9 },
+      { producerId: 12, producerEpoch: 0, lastSequence: 0, coordinatorEpoch: -1 },
+    ])
+    expect(hexOf(state.encode())).toBe(hexOf(bytes))
   })
+})
 
-  it('is read as it was frozen', () => {
+describe("a partition's state version 1", () => {
+  const bytes = frozenBytes(import.meta.url, 'partition-state-v1.hex', new Uint8Array(0))
+
+  it('is read as it was frozen, and written as version 2 from then on', () => {
     const state = PartitionState.decode(bytes, 5)
     expect(state).toMatchObject({
       topicId: topic,
@@ -100,7 +141,7 @@ describe("a partition's state version 1", () => {
     const sequenced = { producerId: 4294967298, producerEpoch: 5, lastOffsetDelta: 2 }
     expect(state.producers.check({ ...sequenced, baseSequence: 7 })).toEqual({ kind: 'duplicate', baseOffset: 9, timestampMs: 1700000000000 })
     expect(state.producers.check({ ...sequenced, baseSequence: 10 })).toEqual({ kind: 'next' })
-    expect(hexOf(state.encode())).toBe(hexOf(bytes))
+    expect(hexOf(state.encode())).toBe(hexOf(partition().encode()))
   })
 })
 

@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest'
 import { crc32cReference as crc32c } from '../../../src/base/crc32c.ts'
 import { groupNumber, leaderEpoch, logIndex, topicId } from '../../../src/model/ids.ts'
+import { encodeTransactionMarker } from '../../../src/protocol/index.ts'
 import { memoryStore } from '../../../tiers/object-store/memory.ts'
 import {
   claimKey,
@@ -104,6 +105,38 @@ describe('WAL object version 1', () => {
     other[other.length - 11] = 2
     await store.put('wal/x', [other])
     await expect(readStreamedHead(store, 'wal/x', crc32c)).rejects.toMatchObject({ kind: 'corrupt', detail: expect.stringContaining('version 2') as string })
+  })
+})
+
+describe('WAL object version 1 with transactions', () => {
+  const data = testBatch({ baseOffset: 100, leaderEpoch: 6, maxTimestampMs: 1700000000500 })
+  const view = new DataView(data.buffer)
+  view.setInt16(21, 0x10)
+  view.setBigInt64(43, 4294967298n)
+  view.setInt16(51, 5)
+  view.setInt32(53, 0)
+  const marker = (result: 'commit' | 'abort', baseOffset: number): Uint8Array =>
+    encodeTransactionMarker(
+      { result, producerId: 4294967298, producerEpoch: 6, coordinatorEpoch: 258, timestamp: 1700000000600, baseOffset, leaderEpoch: 6 },
+      crc32c,
+    )
+  const entries = [batch(1, 6, data), batch(2, 6, marker('commit', 101)), batch(3, 6, marker('abort', 102))]
+  const group = { group: groupNumber(5), topicId: topicId('AAECAwQFBgcICQoLDA0O_w'), partition: 0, entries }
+  const now = Uint8Array.from(Buffer.concat(encodeStreamObject([group], origin, crc32c).body))
+  const bytes = frozenBytes(import.meta.url, 'wal-object-v1-transactions.hex', now)
+
+  it('is written and read as it was frozen', async () => {
+    expect(hexOf(now)).toBe(hexOf(bytes))
+    const store = memoryStore()
+    await store.put('wal/x', [bytes])
+    const head = await readStreamedHead(store, 'wal/x', crc32c)
+    const digests = head.kind === 'entries' ? head.footer.groups[0]!.entries.map(({ digest }) => digest) : []
+    const producer = { producerId: 4294967298, producerEpoch: 6, baseSequence: -1, coordinatorEpoch: 258 }
+    expect(digests).toMatchObject([
+      { baseOffset: 100, role: 'transactional', producerEpoch: 5, baseSequence: 0, coordinatorEpoch: -1 },
+      { baseOffset: 101, endOffset: 102, role: 'commit', ...producer },
+      { baseOffset: 102, endOffset: 103, role: 'abort', ...producer },
+    ])
   })
 })
 

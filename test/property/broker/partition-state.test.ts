@@ -9,7 +9,7 @@ import { planRetention } from '../../../src/broker/core/retention.ts'
 import { resolveTopicSettings } from '../../../src/broker/core/topic-settings.ts'
 import { leaderEpoch, offset, partitionIndex, topicId } from '../../../src/model/ids.ts'
 import { type SegmentFacts, segmentKey } from '../../../tiers/segment/index.ts'
-import type { Extent } from '../../../tiers/stream/core/index.ts'
+import type { BatchDigest, Extent } from '../../../tiers/stream/core/index.ts'
 
 const id = topicId('AAECAwQFBgcICQoLDA0ODw')
 
@@ -43,8 +43,11 @@ const act = fc.oneof(
   { weight: 1, arbitrary: fc.record({ segment: fc.integer({ min: 1, max: 10 }) }) },
   { weight: 1, arbitrary: fc.record({ logStart: fc.nat(12) }) },
   { weight: 1, arbitrary: fc.record({ term: fc.constant(true) }) },
+  { weight: 1, arbitrary: fc.record({ aborts: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ snapshot: fc.constant(true) }) },
 )
+
+const transactionalProducer = 2
 
 type Logged =
   | { readonly kind: 'batch'; readonly entry: Parameters<PartitionState['replayBatch']>[0] }
@@ -66,6 +69,7 @@ class Life {
   act(one: typeof act extends fc.Arbitrary<infer Act> ? Act : never): void {
     if ('records' in one) this.#append(one.records, one.producer)
     else if ('commit' in one) this.#commit()
+    else if ('aborts' in one) this.#marker(one.aborts ? 'abort' : 'commit')
     else if ('stream' in one) this.#stream()
     else if ('term' in one) this.#term += 1
     else if ('snapshot' in one)
@@ -89,11 +93,25 @@ class Life {
       producerId,
       producerEpoch: producerId < 0 ? -1 : 0,
       baseSequence: producerId < 0 ? -1 : baseSequence,
+      role: producerId === transactionalProducer ? ('transactional' as const) : ('plain' as const),
+      coordinatorEpoch: -1,
     }
+    this.#replay(digest)
+  }
+
+  /** Ends the transaction of the one producer that has them, if there is one. */
+  #marker(role: 'commit' | 'abort'): void {
+    const baseOffset = this.live.endOffset
+    const range = { baseOffset: offset(baseOffset), endOffset: offset(baseOffset + 1), maxTimestampMs: baseOffset }
+    const producer = { producerId: transactionalProducer, producerEpoch: 0, baseSequence: -1 }
+    this.#replay({ ...range, ...producer, role, coordinatorEpoch: this.#term })
+  }
+
+  #replay(digest: BatchDigest): void {
     const entry = { index: this.live.lastIndex + 1, term: this.#term, digest, nowMs: 50 }
     this.live.replayBatch(entry)
     this.log.push({ kind: 'batch', entry })
-    this.#ends.push(baseOffset + records)
+    this.#ends.push(digest.endOffset)
   }
 
   #segment(batches: number): ControlEntry | undefined {

@@ -91,7 +91,7 @@ function reloaded(states: ProducerStates): ProducerStates {
   states.encode(writer)
   const again = new ProducerStates()
   const reader = new ByteReader(writer.concat())
-  again.decode(reader)
+  again.decode(reader, true)
   expect(reader.failure).toBeUndefined()
   expect(again.size).toBe(states.size)
   return again
@@ -102,7 +102,7 @@ test('a producer that was silent for long enough is forgotten, and starts anew w
   const batch = { producerId: 1, producerEpoch: 3, baseSequence: 0, lastOffsetDelta: 0 }
   states.replay(batch, { baseOffset: 0, timestampMs: 0, nowMs: 100 })
   states.replay({ ...batch, producerId: 2 }, { baseOffset: 1, timestampMs: 0, nowMs: 200 })
-  expect(states.expire(150)).toBe(1)
+  expect(states.expire(150, () => false)).toBe(1)
   expect(states.check({ ...batch, producerEpoch: 0, baseSequence: 77 })).toEqual({ kind: 'next' })
   expect(states.check({ ...batch, producerId: 2 }).kind).toBe('duplicate')
 })

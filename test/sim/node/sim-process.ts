@@ -9,6 +9,7 @@ import { type Prng, seededPrng } from '../../../src/base/prng.ts'
 import { nodeId } from '../../../src/model/ids.ts'
 import { batchHeaderBytes } from '../../../src/protocol/index.ts'
 import { restoreGroups } from '../../../src/server/group-state.ts'
+import { restoreTransactions } from '../../../src/server/transaction-state.ts'
 import { joinParts, type NodeParts } from '../../../src/server/node-parts.ts'
 import type { NodeSettings } from '../../../src/server/node-settings.ts'
 import { type LocalEntry, type LocalWal, recover, type Recovered, type WalIdentity } from '../../../recovery/index.ts'
@@ -241,6 +242,7 @@ export class SimProcess {
     parts.logs.seed(recovered.toStream)
     await parts.logs.prove()
     recovered.report.setBackOffsets = await restoreGroups(recovered, parts)
+    await restoreTransactions(parts)
     await parts.heartbeat.start()
     parts.broker.serving = true
     parts.archiver.start()

@@ -19,7 +19,8 @@ const bentJson = (sound: object): fc.Arbitrary<Uint8Array> =>
 
 function someState(): PartitionState {
   const state = new PartitionState(topicId('AAECAwQFBgcICQoLDA0ODw'), 3)
-  const digest = { maxTimestampMs: 5, producerId: 7, producerEpoch: 0, baseSequence: 0 }
+  const role = 'transactional' as const
+  const digest = { maxTimestampMs: 5, producerId: 7, producerEpoch: 0, baseSequence: 0, role, coordinatorEpoch: -1 }
   state.replayBatch({ index: 1, term: 1, digest: { ...digest, baseOffset: offset(0), endOffset: offset(4) }, nowMs: 9 })
   state.replayBatch({
     index: 2,

@@ -7,7 +7,8 @@
 //                      length u64 · first term u32 · first index u64 · base offset u64 · entry count uvarint ·
 //                      entries: kind u8 · index step uvarint · term step uvarint · length uvarint · then
 //                        batch:   offset step uvarint · last offset delta uvarint · max timestamp i64 · producer id i64 ·
-//                                 [producer epoch i16 · base sequence i32 when the id is ≥ 0]
+//                                 [producer epoch i16 · base sequence i32 when the id is ≥ 0] ·
+//                                 [coordinator epoch i32 of a marker]; its kind tells plain, transactional, commit and abort apart
 //                        control, metadata: the payload itself
 //   trailer   32 B   footer position u64 · footer length u32 · CRC32C u32 · writer's term u32 · version u16 · reserved u16 ·
 //                    magic "CHRKWALE"; the CRC covers the footer and what stands behind it in the trailer
@@ -40,6 +41,9 @@ const headerMagic = 'CHRKWALO'
 const trailerMagic = 'CHRKWALE'
 const fenceMagic = 'CHRKFENC'
 
+/** What a batch is to transactions: data outside or inside of one, or the marker that ends one. */
+export type BatchRole = 'plain' | 'transactional' | 'commit' | 'abort'
+
 /** What a cold start must know of a batch without reading it. */
 export interface BatchDigest {
   readonly baseOffset: Offset
@@ -49,6 +53,9 @@ export interface BatchDigest {
   readonly producerId: number
   readonly producerEpoch: number
   readonly baseSequence: number
+  readonly role: BatchRole
+  /** Of the transaction coordinator that ended it; −1 but for markers. */
+  readonly coordinatorEpoch: number
 }
 
 export interface StreamedEntry {
@@ -97,7 +104,12 @@ export interface ObjectOrigin {
 /** The metadata group has no topic. */
 export const noTopic: TopicId = topicId('AAAAAAAAAAAAAAAAAAAAAA')
 
-const kindCodes = { batch: 1, control: 2, metadata: 3 } as const
+const kindCodes = { control: 2, metadata: 3 } as const
+const batchCodes: Readonly<Record<BatchRole, number>> = { plain: 1, transactional: 4, commit: 5, abort: 6 }
+const roleOfCode: ReadonlyMap<number, BatchRole> = new Map(
+  (Object.keys(batchCodes) as BatchRole[]).map((role) => [batchCodes[role], role]),
+)
+const isMarker = (role: BatchRole): boolean => role === 'commit' || role === 'abort'
 
 function text(w: ByteWriter, value: string): void {
   for (let at = 0; at < value.length; at += 1) w.int8(value.charCodeAt(at))
@@ -112,7 +124,7 @@ function writeEntry(
   entry: GroupToStream['entries'][number],
   before: { index: number; term: number; offset: number },
 ): void {
-  w.int8(kindCodes[entry.kind])
+  w.int8(entry.kind === 'batch' ? batchCodes[entry.digest?.role ?? 'plain'] : kindCodes[entry.kind])
   w.uvarint(entry.index - before.index)
   w.uvarint(entry.term - before.term)
   w.uvarint(entry.length)
@@ -132,6 +144,7 @@ function writeEntry(
     w.int16(digest.producerEpoch)
     w.int32(digest.baseSequence)
   }
+  if (isMarker(digest.role)) w.int32(digest.coordinatorEpoch)
   before.offset = digest.endOffset
 }
 
@@ -248,7 +261,7 @@ export function decodeStreamTrailer(tail: Uint8Array, objectBytes: number): Outc
   return succeed({ footerPosition, footerLength, crc, rest, term })
 }
 
-function readDigest(r: ByteReader, before: { offset: number }): BatchDigest {
+function readDigest(r: ByteReader, role: BatchRole, before: { offset: number }): BatchDigest {
   const baseOffset = before.offset + r.uvarint()
   const endOffset = baseOffset + r.uvarint() + 1
   const maxTimestampMs = Number(r.int64())
@@ -262,6 +275,8 @@ function readDigest(r: ByteReader, before: { offset: number }): BatchDigest {
     producerId,
     producerEpoch: has ? r.int16() : -1,
     baseSequence: has ? r.int32() : -1,
+    role,
+    coordinatorEpoch: isMarker(role) ? r.int32() : -1,
   }
 }
 
@@ -272,7 +287,8 @@ function readEntry(r: ByteReader, before: { index: number; term: number; offset:
   const length = r.uvarint()
   const index = logIndex(before.index)
   const term = leaderEpoch(before.term)
-  if (code === kindCodes.batch) return { index, term, kind: 'batch', length, digest: readDigest(r, before) }
+  const role = roleOfCode.get(code)
+  if (role !== undefined) return { index, term, kind: 'batch', length, digest: readDigest(r, role, before) }
   if (code === kindCodes.control) return { index, term, kind: 'control', length, payload: r.raw(length) }
   if (code === kindCodes.metadata) return { index, term, kind: 'metadata', length, payload: r.raw(length) }
   r.fail(`unknown entry kind ${code}`)

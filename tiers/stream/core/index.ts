@@ -2,4 +2,4 @@
 
 export { digestOf } from './digest.ts'
 export { type Extent, extentOf } from './extent.ts'
-export type { BatchDigest, Fence, StreamedEntry, StreamedGroup, StreamFooter } from './format.ts'
+export type { BatchDigest, BatchRole, Fence, StreamedEntry, StreamedGroup, StreamFooter } from './format.ts'

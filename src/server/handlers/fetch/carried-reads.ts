@@ -10,12 +10,17 @@ export class PendingRead {
   readonly offset: number
   /** The bytes the read may bring, held back from the answer's limit. */
   readonly maxBytes: number
+  readonly committedOnly: boolean
   result: ReadResult | undefined = undefined
   onResult: (() => void) | undefined = undefined
 
-  constructor(read: Promise<ReadResult>, offset: number, maxBytes: number) {
-    this.offset = offset
-    this.maxBytes = maxBytes
+  constructor(
+    read: Promise<ReadResult>,
+    asked: { readonly offset: number; readonly maxBytes: number; readonly committedOnly: boolean },
+  ) {
+    this.offset = asked.offset
+    this.maxBytes = asked.maxBytes
+    this.committedOnly = asked.committedOnly
     void read.then(
       (result) => {
         this.#resolve(result)
@@ -48,12 +53,12 @@ export class CarriedReads {
     this.#max = max
   }
 
-  /** The read under way or done for exactly this place; one for another place is forgotten. */
-  take(partition: PartitionView, offset: number): PendingRead | undefined {
+  /** The read under way or done for exactly this place; one for another place, or of other visibility, is forgotten. */
+  take(partition: PartitionView, offset: number, committedOnly: boolean): PendingRead | undefined {
     const read = this.#reads.get(partition)
     if (read === undefined) return undefined
     this.#reads.delete(partition)
-    return read.offset === offset ? read : undefined
+    return read.offset === offset && read.committedOnly === committedOnly ? read : undefined
   }
 
   /** Beyond the maximum the oldest is forgotten; its bytes go to the block cache all the same. */

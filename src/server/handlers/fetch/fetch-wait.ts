@@ -6,17 +6,17 @@
 
 import type { Cancel } from '../../../base/clock.ts'
 import { offset as asOffset, topicId as asTopicId } from '../../../model/ids.ts'
-import { baseOffsetOf, ErrorCode } from '../../../protocol/index.ts'
+import { ErrorCode } from '../../../protocol/index.ts'
 import type { Call } from '../../front/call.ts'
-import type { HandlerPorts, PartitionView, ReadResult } from '../../ports.ts'
+import type { AbortedRange, HandlerPorts, PartitionView, ReadResult } from '../../ports.ts'
 import { epochFault } from '../leader-epoch.ts'
 import { type CarriedReads, PendingRead } from './carried-reads.ts'
 import type { FetchTarget } from './fetch-target.ts'
 
 const unknownOffset = -1
 const topicIdsFrom = 13
-const readCommitted = 1
 const noBatches: readonly Uint8Array[] = []
+const noneAborted: readonly AbortedRange[] = []
 
 export interface FetchedPartition {
   readonly errorCode: number
@@ -25,6 +25,8 @@ export interface FetchedPartition {
   readonly logStartOffset: number
   readonly batches: readonly Uint8Array[]
   readonly bytes: number
+  /** Told to readers of committed records only. */
+  readonly aborted: readonly AbortedRange[]
 }
 
 export interface FetchWants {
@@ -32,7 +34,8 @@ export interface FetchWants {
   readonly minBytes: number
   readonly maxBytes: number
   readonly maxWaitMs: number
-  readonly isolationLevel: number
+  /** `read_committed`. */
+  readonly committedOnly: boolean
 }
 
 const failed = (errorCode: number): FetchedPartition => ({
@@ -42,6 +45,7 @@ const failed = (errorCode: number): FetchedPartition => ({
   logStartOffset: unknownOffset,
   batches: noBatches,
   bytes: 0,
+  aborted: noneAborted,
 })
 
 /** One partition's part of the fetch. */
@@ -124,19 +128,21 @@ export class FetchWait {
       slot.fetched = this.#nothingOf(partition)
       return
     }
-    const carried = this.#carried.take(partition, fetchOffset)
+    const { committedOnly } = this.#wants
+    const carried = this.#carried.take(partition, fetchOffset, committedOnly)
     if (carried !== undefined) {
       this.#await(slot, carried)
       return
     }
-    const result = partition.read({ offset: asOffset(fetchOffset), maxBytes, minOneBatch })
-    if (result instanceof Promise) this.#await(slot, new PendingRead(result, fetchOffset, maxBytes))
+    const result = partition.read({ offset: asOffset(fetchOffset), maxBytes, minOneBatch, committedOnly })
+    if (result instanceof Promise) this.#await(slot, new PendingRead(result, { offset: fetchOffset, maxBytes, committedOnly }))
     else this.#settle(slot, result)
   }
 
   #nothingOf(partition: PartitionView): FetchedPartition {
     const { highWatermark, lastStableOffset, logStartOffset } = partition
-    return { errorCode: ErrorCode.NONE, highWatermark, lastStableOffset, logStartOffset, batches: noBatches, bytes: 0 }
+    const nothing = { batches: noBatches, bytes: 0, aborted: noneAborted }
+    return { errorCode: ErrorCode.NONE, highWatermark, lastStableOffset, logStartOffset, ...nothing }
   }
 
   #await(slot: Slot, read: PendingRead): void {
@@ -158,13 +164,8 @@ export class FetchWait {
       this.#failed = true
       return
     }
-    const { highWatermark, lastStableOffset, logStartOffset } = result
-    let { batches, bytes } = result
-    if (this.#wants.isolationLevel === readCommitted && lastStableOffset < highWatermark) {
-      batches = batches.filter((batch) => baseOffsetOf(batch) < lastStableOffset)
-      bytes = batches.reduce((sum, batch) => sum + batch.length, 0)
-    }
-    slot.fetched = { errorCode: ErrorCode.NONE, highWatermark, lastStableOffset, logStartOffset, batches, bytes }
+    const { highWatermark, lastStableOffset, logStartOffset, batches, bytes, aborted } = result
+    slot.fetched = { errorCode: ErrorCode.NONE, highWatermark, lastStableOffset, logStartOffset, batches, bytes, aborted }
     this.#bytes += bytes
     this.#room = Math.max(0, this.#room - bytes)
   }

@@ -2,7 +2,10 @@
 
 import { ApiKey } from '../../../protocol/index.ts'
 import { ErrorCode } from '../../../protocol/index.ts'
+import { IsolationLevel } from '../../../protocol/generated/enums.ts'
 import {
+  type AbortedTransaction,
+  abortedTransaction,
   type FetchableTopicResponse,
   fetchableTopicResponse,
   type FetchRequest,
@@ -16,13 +19,11 @@ import {
 import type { Call } from '../../front/call.ts'
 import { type ServedApi, serve } from '../../front/served-api.ts'
 import type { ConnectionFacts } from '../../listener/connection.ts'
-import type { HandlerPorts } from '../../ports.ts'
+import type { AbortedRange, HandlerPorts } from '../../ports.ts'
 import { CarriedReads } from './carried-reads.ts'
 import { type FetchScope, FetchSessions } from './fetch-session.ts'
 import type { FetchTarget } from './fetch-target.ts'
 import { type FetchedPartition, FetchWait } from './fetch-wait.ts'
-
-const readCommitted = 1
 
 export interface FetchApi {
   readonly api: ServedApi
@@ -55,7 +56,7 @@ export function fetchApi(ports: HandlerPorts): FetchApi {
         minBytes: request.minBytes,
         maxBytes: Math.max(0, Math.min(request.maxBytes, ports.limits.fetch.fetchBytesMax)),
         maxWaitMs: request.maxWaitMs,
-        isolationLevel: request.isolationLevel,
+        committedOnly: request.isolationLevel === IsolationLevel.READ_COMMITTED,
       }
       const fetched = new FetchWait(ports, call, wants, carriedOf(call.connection)).run()
       if (!(fetched instanceof Promise)) return answer(request, scope, fetched, call)
@@ -97,7 +98,7 @@ function answer(request: FetchRequest, scope: OpenScope, fetched: readonly Fetch
       last = { target, partitions: [] }
       responses.push(fetchableTopicResponse({ topic: target.topicName, topicId: target.topicId, partitions: last.partitions }))
     }
-    last.partitions.push(partitionOf(target, result, request.isolationLevel))
+    last.partitions.push(partitionOf(target, result, request.isolationLevel === IsolationLevel.READ_COMMITTED))
   }
   return fetchResponse({ sessionId: session?.id ?? 0, responses })
 }
@@ -115,14 +116,17 @@ function told(target: FetchTarget, { errorCode, bytes, highWatermark, logStartOf
   return isNews
 }
 
-function partitionOf(target: FetchTarget, result: FetchedPartition, isolationLevel: number): PartitionData {
+const abortedOf = ({ producerId, firstOffset }: AbortedRange): AbortedTransaction =>
+  abortedTransaction({ producerId: BigInt(producerId), firstOffset: BigInt(firstOffset) })
+
+function partitionOf(target: FetchTarget, result: FetchedPartition, committedOnly: boolean): PartitionData {
   return partitionData({
     partitionIndex: target.index,
     errorCode: result.errorCode,
     highWatermark: BigInt(result.highWatermark),
     lastStableOffset: BigInt(result.lastStableOffset),
     logStartOffset: BigInt(result.logStartOffset),
-    abortedTransactions: isolationLevel === readCommitted ? [] : null,
+    abortedTransactions: committedOnly ? result.aborted.map(abortedOf) : null,
     records: result.batches,
   })
 }

@@ -1,6 +1,7 @@
 // Owns an honest broker in memory: real topics and logs behind the interface the server asks, with switches for the world's slowness.
 // It checks no batches; that is the real broker's business.
 
+import { crc32cReference } from '../../../../src/base/crc32c.ts'
 import { fail, type Outcome, succeed } from '../../../../src/base/outcome.ts'
 import type {
   ActiveProducer,
@@ -11,10 +12,10 @@ import type {
   ConfigEntry,
   EpochEnd,
   KafkaFailure,
+  MarkerRequest,
   NewTopic,
   OffsetAndTimestamp,
   PartitionView,
-  ProducerIdAndEpoch,
   ReadRequest,
   ReadResult,
   TopicView,
@@ -22,6 +23,7 @@ import type {
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
+  encodeTransactionMarker,
   ErrorCode,
   lastOffsetOf,
   maxTimestampOf,
@@ -70,6 +72,19 @@ export class MemoryPartition implements PartitionView {
     return this.#listeners.size
   }
 
+  appendMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void {
+    this.append({ records: encodeTransactionMarker({ ...marker, timestamp: 0 }, crc32cReference), acks: -1 }, done)
+  }
+
+  isInTransaction(): boolean {
+    return false
+  }
+
+  startAt(before: Offset): Promise<void> {
+    this.logStartOffset = before
+    return Promise.resolve()
+  }
+
   append(request: AppendRequest, done: (result: AppendResult) => void): void {
     const base = this.#end
     stampBaseOffset(request.records, 0, base)
@@ -113,7 +128,7 @@ export class MemoryPartition implements PartitionView {
       bytes += batch.length
     }
     const { highWatermark, lastStableOffset, logStartOffset } = this
-    return { kind: 'records', batches, bytes, highWatermark, lastStableOffset, logStartOffset }
+    return { kind: 'records', batches, bytes, aborted: [], highWatermark, lastStableOffset, logStartOffset }
   }
 
   offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
@@ -146,7 +161,8 @@ export class MemoryPartition implements PartitionView {
   }
 
   activeProducers(): Iterable<ActiveProducer> {
-    return [{ producerId: 5, producerEpoch: 1, lastSequence: 9, lastTimestampMs: 1000 }]
+    const marks = { coordinatorEpoch: -1, transactionStartOffset: -1 }
+    return [{ producerId: 5, producerEpoch: 1, lastSequence: 9, lastTimestampMs: 1000, ...marks }]
   }
 
   onReadableBeyond(beyond: number, callback: () => void): () => void {
@@ -257,8 +273,8 @@ export class MemoryBroker implements Broker {
     return succeed(undefined)
   }
 
-  initProducerId(): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>> {
-    return Promise.resolve(succeed({ producerId: this.#nextProducerId++, producerEpoch: 0 }))
+  freshProducerId(): Promise<Outcome<number, KafkaFailure>> {
+    return Promise.resolve(succeed(this.#nextProducerId++))
   }
 
   describeTopicConfigs(): readonly ConfigEntry[] {

@@ -10,6 +10,7 @@ import {
   KafkaFront,
   type ServerLimits,
 } from '../../../../src/server/index.ts'
+import { MemoryTransactions } from '../../../support/memory-transactions.ts'
 import { MemoryBroker } from './memory-broker.ts'
 import { RawClient } from './raw-client.ts'
 
@@ -71,9 +72,12 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
   const broker = variant.broker ?? new MemoryBroker()
   const log = new RecordingLog()
   const clients: RawClient[] = []
+  const transactions = new MemoryTransactions(systemClock)
   const front = new KafkaFront({
     broker,
     groups: variant.groups ?? noGroups,
+    transactions: transactions.coordinator,
+    markers: { write: () => Promise.resolve('written') },
     clock: systemClock,
     prng: seededPrng(1),
     log,

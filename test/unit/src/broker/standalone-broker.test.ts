@@ -106,16 +106,16 @@ describe('partitions', () => {
 
 describe('producer ids', () => {
   const some = (count: number) =>
-    drive(clock, Promise.all(Array.from({ length: count }, () => node.parts.broker.initProducerId(undefined))))
+    drive(clock, Promise.all(Array.from({ length: count }, () => node.parts.broker.freshProducerId())))
 
   it('are given out once, in blocks, however many ask at once, and never again by a later life', async () => {
-    const ids = (await some(2500)).map((one) => (one.ok ? one.value.producerId : -1))
+    const ids = (await some(2500)).map((one) => (one.ok ? one.value : -1))
     expect(new Set(ids).size).toBe(2500)
     expect(Math.min(...ids)).toBe(0)
     await node.flush()
     node.kill()
     node = await startTestNode({ store, clock, seed: 2, takeover: true })
-    const later = (await some(10)).map((one) => (one.ok ? one.value.producerId : -1))
+    const later = (await some(10)).map((one) => (one.ok ? one.value : -1))
     expect(Math.min(...later)).toBeGreaterThan(Math.max(...ids))
   })
 })

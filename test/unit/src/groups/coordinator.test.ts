@@ -23,7 +23,8 @@ import {
   txnOffsetCommitRequestTopic,
 } from '../../../../src/protocol/generated/txn-offset-commit.ts'
 import { ErrorCode } from '../../../../src/protocol/index.ts'
-import { partitionOf, type GroupCoordinator } from '../../../../src/groups/index.ts'
+import type { GroupCoordinator } from '../../../../src/groups/index.ts'
+import { coordinatorPartitionOf } from '../../../../src/model/coordinator-partition.ts'
 import { bytesOf, textOf } from './play.ts'
 import { settle, World } from './world.ts'
 
@@ -70,10 +71,10 @@ const fetchAll = async (coordinator: GroupCoordinator, groupId = 'g', version = 
 
 test("groups live where Kafka's hash puts them", () => {
   // Java: Math.abs("console-consumer-1234".hashCode()) % 50 and the like.
-  expect(partitionOf('', 50)).toBe(0)
-  expect(partitionOf('a', 50)).toBe(47)
-  expect(partitionOf('hello', 50)).toBe(99162322 % 50)
-  expect(partitionOf('polygenelubricants', 50)).toBe(0)
+  expect(coordinatorPartitionOf('', 50)).toBe(0)
+  expect(coordinatorPartitionOf('a', 50)).toBe(47)
+  expect(coordinatorPartitionOf('hello', 50)).toBe(99162322 % 50)
+  expect(coordinatorPartitionOf('polygenelubricants', 50)).toBe(0)
 })
 
 test('an old client joins, syncs, heartbeats and leaves', async () => {

@@ -1,4 +1,5 @@
-// Owns which partition of `__consumer_offsets` a group lives in: Kafka's own rule, so that a log written by either is read by both.
+// Owns which partition of `__consumer_offsets` a group lives in, and of `__transaction_state` a transactional id: Kafka's own rule, so
+// that a log written by either is read by both.
 
 /** Java's String.hashCode: signed 32 bits over UTF-16 units. */
 function javaHash(text: string): number {
@@ -7,8 +8,8 @@ function javaHash(text: string): number {
   return hash
 }
 
-export function partitionOf(groupId: string, partitionCount: number): number {
-  const hash = javaHash(groupId)
+export function coordinatorPartitionOf(id: string, partitionCount: number): number {
+  const hash = javaHash(id)
   // The one number without a positive twin counts as 0.
   return (hash === -2147483648 ? 0 : Math.abs(hash)) % partitionCount
 }
