@@ -5,7 +5,6 @@ import { type ApiEntry, apiEntries } from '../protocol/index.ts'
 import type { ServedApi } from './front/served-api.ts'
 
 const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]]> = [
-  ['the KIP-848 group protocol is not in this version', ['ConsumerGroupHeartbeat', 'ConsumerGroupDescribe']],
   [
     'transactions are not in this version',
     [
