@@ -8,7 +8,11 @@ export function assignRange(ask: AssignorAsk): ReadonlyMap<string, Partitions> {
   const targets = new Map(ask.members.map(({ memberId }) => [memberId, new PartitionList()]))
   const topics = new Map<string, AssignorMember[]>()
   for (const member of ask.members) {
-    for (const topicId of member.topics) topics.set(topicId, [...(topics.get(topicId) ?? []), member])
+    for (const topicId of member.topics) {
+      const members = topics.get(topicId)
+      if (members === undefined) topics.set(topicId, [member])
+      else members.push(member)
+    }
   }
   for (const [topicId, members] of [...topics].sort(([left], [right]) => byText(left, right))) {
     assignTopic(topicId, members, ask.partitionCountOf(topicId), targets)

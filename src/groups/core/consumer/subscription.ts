@@ -121,7 +121,7 @@ function refreshTopics(
   if (!why.mustRaise && !why.haveTopicsChanged) return
   if (why.haveTopicsChanged) {
     for (const [expression, before] of [...draft.state.expressions]) {
-      const topics = shard.topics.matching(expression) ?? []
+      const topics = shard.topics.matching(expression) ?? before.topics
       if (sameNames(topics, before.topics)) continue
       const value = { topics, version: shard.topics.version, timestampMs: now.wallMs }
       draft.write({ kind: 'consumer-expression', groupId: draft.groupId, expression, value })

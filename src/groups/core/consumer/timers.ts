@@ -46,9 +46,17 @@ export function isTimerSet(group: Group, memberId: string, timer: MemberTimer): 
   return (group.turns?.timers.get(memberId)?.get(timer)?.dueMs ?? Infinity) !== Infinity
 }
 
+/** Whether the timer has fallen due and was neither started anew nor cancelled since: what waited for its turn may be past. */
+export function isDue(group: Group, memberId: string, timer: MemberTimer): boolean {
+  return group.turns?.timers.get(memberId)?.get(timer)?.dueMs === Infinity
+}
+
 export function cancelTimer(shard: Shard, group: Group, memberId: string, timer: MemberTimer): void {
-  const deadline = group.turns?.timers.get(memberId)?.get(timer)
-  if (deadline !== undefined) shard.deadlines.cancel(deadline)
+  const own = group.turns?.timers.get(memberId)
+  const deadline = own?.get(timer)
+  if (deadline === undefined) return
+  shard.deadlines.cancel(deadline)
+  own?.delete(timer)
 }
 
 function cancelAll(shard: Shard, group: Group, memberId: string): void {

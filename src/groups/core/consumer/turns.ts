@@ -20,7 +20,7 @@ import { removeFrom } from './departure.ts'
 import { isDowngradeDue, planDowngrade } from './downgrade.ts'
 import { planConsumerHeartbeat, refuseConsumer } from './heartbeat.ts'
 import { burialOf } from './state.ts'
-import { followRecords, isTimerSet, reviveTimers, setTimer, startTimer } from './timers.ts'
+import { followRecords, isDue, reviveTimers, setTimer, startTimer } from './timers.ts'
 import { resumeClassic } from './upgrade.ts'
 
 /** Whether a group follows the consumer protocol, or is just being changed by it. */
@@ -95,7 +95,7 @@ function leaveTurn(shard: Shard, group: Group, memberId: string, now: Instant): 
 /** What fell due may have been put off while it waited for its turn. */
 function dueTurn(shard: Shard, group: Group, { memberId, timer }: Turn & { readonly kind: 'due' }): void {
   const state = shard.durable.get(group.groupId)?.consumer
-  if (state?.subscribers.has(memberId) !== true || isTimerSet(group, memberId, timer)) return
+  if (state?.subscribers.has(memberId) !== true || !isDue(group, memberId, timer)) return
   if (timer === 'rebalance' && state.currentOf(memberId).state !== 'UnrevokedPartitions') return
   const draft = new Draft(group.groupId, state)
   removeFrom(shard, draft, memberId)

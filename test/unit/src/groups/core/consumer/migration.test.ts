@@ -112,6 +112,24 @@ test('a classic member that was told to rejoin and does not is out', () => {
   expect(consumerOf(play)!.currentOf('c1').assigned.get(idOfT)?.size).toBe(4)
 })
 
+test('a join that arrived in time counts, though it was stored late', () => {
+  const play = classic({ consumerSessionTimeoutMs: 100_000, sessionTimeoutMsMax: 100_000 })
+  play.told('c1')
+  play.pass(9_000)
+  play.heartbeat('m1', 1)
+  for (let at = 0; at < 7; at += 1) {
+    play.pass(8_500)
+    play.heartbeat('m1', 1)
+  }
+  play.autoCommit = false
+  const join = play.join(joining({ memberId: 'm1', protocols: protocols([0, 1, 2, 3]) }))
+  play.pass(2_000)
+  play.commitNext()
+  expect(play.joined(join).error).toBe('NONE')
+  expect(play.waiting.length).toBe(0)
+  expect(consumerOf(play)!.subscribers.has('m1')).toBe(true)
+})
+
 test('who waits in a classic group that is upgraded is told to come again', () => {
   const play = new Play()
   const waiting = play.join(joining({ requireKnownMemberId: false }))
