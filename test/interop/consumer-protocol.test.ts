@@ -1,6 +1,9 @@
 /** The consumer group protocol (KIP-848) with the clients that speak it: Apache Kafka's own, and librdkafka. */
 import { expect, it } from 'vitest'
 import { waitUntil } from '../../localstack/index.ts'
+import { startBroker } from '../support/tools/broker.ts'
+import { createTopic } from '../support/tools/topic.ts'
+import { describeWithTools } from '../support/tools/tools.ts'
 import { type BrokerUnderTest, describeInterop, freshName } from './broker-under-test.ts'
 import type { Member } from './client.ts'
 import { consoleConsume, javaOrThrow, verifiableMember } from './clients/java.ts'
@@ -138,6 +141,24 @@ describeInterop(
       }
     })
 
+    it('a static member comes back to its partitions, and the other is left alone meanwhile', { timeout: slowMs }, async () => {
+      const topic = await broker.createTopic(4, 'static')
+      const group = freshName('static')
+      const order = { bootstrap: broker.bootstrap(), topic, group, protocol: 'consumer' } as const
+      const other = verifiableMember({ ...order, instanceId: 'other' })
+      const members = [verifiableMember({ ...order, instanceId: 'restarted' }), other]
+      try {
+        await until(members, [2, 2], 'two static members to share 4 partitions')
+        const [mine, theirs] = members.map((member) => [...member.assigned()].sort())
+        await members[0]!.leave()
+        members[0] = verifiableMember({ ...order, instanceId: 'restarted' })
+        await until(members, [2, 2], 'the static member to be back')
+        expect(members.map((member) => [...member.assigned()].sort())).toEqual([mine, theirs])
+      } finally {
+        await Promise.allSettled(members.map((member) => member.leave()))
+      }
+    })
+
     it('new partitions of a topic reach its readers', { timeout: slowMs }, async () => {
       const topic = await broker.createTopic(1, 'grow')
       const member = verifiableMember({ bootstrap: broker.bootstrap(), topic, group: freshName('grow'), protocol: 'consumer' })
@@ -160,3 +181,38 @@ describeInterop(
   },
   often,
 )
+
+describeWithTools(['python'], 'a group of the consumer protocol', () => {
+  it('goes on where it was when the broker was killed and came back on an empty disk', { timeout: slowMs }, async () => {
+    const broker = await startBroker({ extra: often })
+    const { bootstrap } = broker
+    const { join } = confluentKafkaConsumer
+    if (join === undefined) throw new Error('librdkafka has groups')
+    try {
+      await createTopic(bootstrap, 'survives', 4)
+      const write = async (round: string): Promise<void> => {
+        const records = makeRecords(20, 4, round, { textOnly: true, withoutHeaders: true })
+        await kafkajs.produce(bootstrap, [{ topic: 'survives', compression: 'none', idempotent: true, records }])
+      }
+      await write('before')
+      const members = [await join(bootstrap, 'survives', 'g'), await join(bootstrap, 'survives', 'g')]
+      try {
+        await until(members, [2, 2], 'two members to share 4 partitions')
+        await untilRead(members, 20, 'the first round to be read')
+        const held = members.map((member) => [...member.assigned()].sort())
+        // What is in the bucket a second later is what an empty disk comes back to.
+        await new Promise((resolve) => setTimeout(resolve, 2_500))
+        await broker.kill9()
+        broker.wipeDisk()
+        await broker.restart()
+        await write('after')
+        await untilRead(members, 40, 'the second round to be read')
+        expect(members.map((member) => [...member.assigned()].sort())).toEqual(held)
+      } finally {
+        await Promise.allSettled(members.map((member) => member.leave()))
+      }
+    } finally {
+      await broker.stop()
+    }
+  })
+})

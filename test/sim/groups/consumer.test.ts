@@ -16,7 +16,7 @@ test.each([
   'under any schedule members %s share no partition, and every partition gets its reader',
   (_, withClassic) => {
     const sum = { epochs: 0, restarts: 0, failedAppends: 0, fenced: 0, conversions: 0 }
-    for (let seed = 1; seed <= 25; seed += 1) {
+    for (let seed = 1; seed <= 15; seed += 1) {
       const outcome = run(seed, 1_500, withClassic)
       sum.epochs += outcome.epochs
       sum.restarts += outcome.restarts
@@ -25,11 +25,11 @@ test.each([
       sum.conversions += outcome.conversions
     }
     // The schedules reach what they are meant to reach.
-    expect(sum.epochs).toBeGreaterThan(500)
-    expect(sum.restarts).toBeGreaterThan(50)
+    expect(sum.epochs).toBeGreaterThan(300)
+    expect(sum.restarts).toBeGreaterThan(30)
     expect(sum.failedAppends).toBeGreaterThan(100)
     expect(sum.fenced).toBeGreaterThan(20)
-    if (withClassic) expect(sum.conversions).toBeGreaterThan(20)
+    if (withClassic) expect(sum.conversions).toBeGreaterThan(15)
   },
   120_000,
 )
