@@ -156,6 +156,11 @@ export class StandaloneBroker implements Broker, CommitListener {
     return this.#identities.get(group)
   }
 
+  /** Changes with every change of topics. */
+  get metadataVersion(): number {
+    return this.#appliedIndex
+  }
+
   /** The metadata machine after the last entry that is in the bucket. */
   metadataSnapshot(): { readonly appliedIndex: number; readonly bytes: Uint8Array } {
     return { appliedIndex: this.#appliedIndex, bytes: this.#cluster.snapshot() }

@@ -7,6 +7,7 @@
 import { assert } from '../base/assert.ts'
 import type { Log } from '../base/log.ts'
 import { isOpError, type OpError } from '../base/op-error.ts'
+import type { TopicView } from './core/consumer/topics.ts'
 import { GroupMachine } from './core/machine.ts'
 import type { Append, GroupError, Instant, ReplyBody, Ticket } from './core/messages.ts'
 import { appendsQueuedMax, type GroupSettings, recordsPerAppendMax } from './core/settings.ts'
@@ -23,6 +24,7 @@ interface Waiting {
 /** What a run shares with its coordinator. */
 export interface PartitionSurroundings {
   readonly log: OffsetsLog
+  readonly topics: TopicView
   readonly report: Log
   readonly now: () => Instant
   /** Something may fall due earlier than was known. */
@@ -41,7 +43,7 @@ export class PartitionRun {
 
   constructor(partition: number, settings: GroupSettings, surroundings: PartitionSurroundings) {
     this.partition = partition
-    this.machine = new GroupMachine(settings)
+    this.machine = new GroupMachine(settings, surroundings.topics)
     this.#surroundings = surroundings
   }
 

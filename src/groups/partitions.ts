@@ -17,6 +17,7 @@ import { decodeSnapshot, encodeSnapshot } from './core/snapshot.ts'
 import { PartitionRun } from './partition-run.ts'
 import type { GroupTopics, LoggedRecord, OffsetsLog } from './ports.ts'
 import { decodeRecord } from './record-codec.ts'
+import { BrokerTopics } from './topic-view.ts'
 
 export interface GroupCoordinatorOptions {
   readonly clock: Clock
@@ -47,6 +48,7 @@ export interface GroupFacts {
 
 export class GroupPartitions {
   protected readonly options: GroupCoordinatorOptions
+  readonly #topics: BrokerTopics
   readonly #runs = new Map<number, PartitionRun>()
   #armedMs = Infinity
   #disarm: Cancel | undefined
@@ -55,6 +57,7 @@ export class GroupPartitions {
   constructor(options: GroupCoordinatorOptions) {
     assertSettings(options.settings)
     this.options = options
+    this.#topics = new BrokerTopics(options.topics)
   }
 
   partitionFor(groupId: string): number {
@@ -144,7 +147,15 @@ export class GroupPartitions {
   }
 
   facts(): GroupFacts {
-    const groupsByState = { Empty: 0, PreparingRebalance: 0, CompletingRebalance: 0, Stable: 0, Dead: 0 }
+    const groupsByState = {
+      Empty: 0,
+      PreparingRebalance: 0,
+      CompletingRebalance: 0,
+      Assigning: 0,
+      Reconciling: 0,
+      Stable: 0,
+      Dead: 0,
+    }
     const sums = { members: 0, waitingRequests: 0, rebalances: 0, commits: 0, expiredOffsets: 0, expiredMembers: 0 }
     for (const run of this.#runs.values()) {
       sums.waitingRequests += run.waitingCount
@@ -153,8 +164,8 @@ export class GroupPartitions {
       sums.expiredOffsets += run.machine.counts.expiredOffsets
       sums.expiredMembers += run.machine.counts.expiredMembers
       for (const group of run.machine.groups.values()) {
-        groupsByState[group.state] += 1
-        sums.members += group.members.size
+        groupsByState[run.machine.stateOf(group)] += 1
+        sums.members += group.members.size + (run.machine.durable.get(group.groupId)?.consumer?.subscribers.size ?? 0)
       }
     }
     return { groupsByState, ...sums }
@@ -184,7 +195,13 @@ export class GroupPartitions {
       const rearm = (nextDeadlineMs: number): void => {
         this.#arm(nextDeadlineMs)
       }
-      run = new PartitionRun(partition, settings, { log: offsetsLog, report: log, now: () => this.now(), rearm })
+      run = new PartitionRun(partition, settings, {
+        log: offsetsLog,
+        topics: this.#topics,
+        report: log,
+        now: () => this.now(),
+        rearm,
+      })
       this.#runs.set(partition, run)
     }
     return run

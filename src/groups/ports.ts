@@ -33,6 +33,11 @@ export interface GroupTopics {
   topicIdOf(name: string): TopicId | undefined
   nameOf(id: string): string | undefined
   partitionExists(name: string, partition: number): boolean
+  partitionCountOf(name: string): number | undefined
+  /** Of all topics a client's expression may match: not the internal ones. */
+  names(): Iterable<string>
+  /** Changes whenever topics come, go or grow; may change without. */
+  version(): number
 }
 
 /** Who is asking, as DescribeGroups shows it. */

@@ -1,4 +1,5 @@
-// Owns the records of `__consumer_offsets` in Kafka's own key and value formats. Not what they mean (core/durable.ts).
+// Owns the records of `__consumer_offsets` in Kafka's own key and value formats, those of consumer groups beside it
+// (record-codec-consumer.ts). Not what they mean (core/durable.ts).
 
 import { fail, type Outcome, succeed } from '../base/outcome.ts'
 import {
@@ -21,8 +22,10 @@ import {
   writeOffsetCommitValue,
 } from '../protocol/generated/records/offset-commit.ts'
 import { decodeVersioned, encodeVersioned, versionPrefixOf, zeroUuid } from '../protocol/index.ts'
+import { isConsumerRecord } from './core/consumer/state.ts'
 import type { CommittedOffset, GroupRecord, StoredGroup } from './core/durable.ts'
 import type { KeyedRecord } from './ports.ts'
+import { decodeConsumerRecord, encodeConsumerRecord } from './record-codec-consumer.ts'
 
 // Version 3 is the newest that every reader in use knows; 4 adds only tagged fields.
 const groupValueVersion = 3
@@ -30,6 +33,7 @@ const offsetValueVersion = { plain: 3, withExpiry: 1, withTopicId: 4 } as const
 const valueVersionMax = 4
 
 export function encodeRecord(record: GroupRecord): KeyedRecord {
+  if (isConsumerRecord(record)) return encodeConsumerRecord(record)
   if (record.kind === 'group') {
     const key = encodeVersioned(writeGroupMetadataKey, groupMetadataKey({ group: record.groupId }), 0, groupMetadataRecordType)
     return { key, value: record.value === undefined ? null : encodeGroup(record.value) }
@@ -80,7 +84,8 @@ function encodeOffset(committed: CommittedOffset): Uint8Array {
 
 /** Undefined: a record of a kind this coordinator does not own. A failure says what is wrong with the bytes. */
 export function decodeRecord({ key, value }: KeyedRecord): Outcome<GroupRecord | undefined, string> {
-  switch (versionPrefixOf(key)) {
+  const recordType = versionPrefixOf(key)
+  switch (recordType) {
     case undefined:
       return fail('a key without a type')
     case legacyOffsetCommitRecordType:
@@ -89,7 +94,7 @@ export function decodeRecord({ key, value }: KeyedRecord): Outcome<GroupRecord |
     case groupMetadataRecordType:
       return decodeGroup(key, value)
     default:
-      return succeed(undefined)
+      return decodeConsumerRecord(recordType, { key, value }) ?? succeed(undefined)
   }
 }
 

@@ -2,6 +2,16 @@
 // served (partitions.ts), the rules (core/), nor the shapes of the wire (wire-members.ts, wire-offsets.ts).
 
 import {
+  consumerGroupDescribeResponse,
+  type ConsumerGroupDescribeRequest,
+  type ConsumerGroupDescribeResponse,
+  describedGroup as describedConsumerGroup,
+} from '../protocol/generated/consumer-group-describe.ts'
+import type {
+  ConsumerGroupHeartbeatRequest,
+  ConsumerGroupHeartbeatResponse,
+} from '../protocol/generated/consumer-group-heartbeat.ts'
+import {
   deletableGroupResult,
   deleteGroupsResponse,
   type DeleteGroupsRequest,
@@ -35,12 +45,21 @@ import {
 } from '../protocol/generated/offset-fetch.ts'
 import type { SyncGroupRequest, SyncGroupResponse } from '../protocol/generated/sync-group.ts'
 import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../protocol/generated/txn-offset-commit.ts'
+import { freshUuidText } from '../base/uuid-text.ts'
 import { zeroUuid } from '../protocol/index.ts'
+import { refuseConsumer } from './core/consumer/heartbeat.ts'
 import type { CommitAsk, CommitReply, DeleteReply, GroupError } from './core/messages.ts'
 import { allOffsets } from './core/offsets.ts'
 import { refuseJoin, refuseSync } from './core/shard.ts'
 import { GroupPartitions } from './partitions.ts'
 import type { ClientFacts } from './ports.ts'
+import {
+  consumerHeartbeatAsk,
+  describeConsumerGroup,
+  heartbeatResponseOf,
+  refusalOfRequest,
+  refusedHeartbeat,
+} from './wire-consumer.ts'
 import { codeOf, describe, joinAsk, joinResponse, leaveResponse, leaversOf, syncAsk, syncResponse } from './wire-members.ts'
 import {
   commitAsk,
@@ -52,8 +71,10 @@ import {
   txnCommitResponse,
 } from './wire-offsets.ts'
 
-/** How ListGroups names groups that follow the classic protocol. */
+/** How ListGroups names groups that follow one protocol or the other. */
 const classicType = 'classic'
+const consumerType = 'consumer'
+const consumerProtocol = 'consumer'
 
 export class GroupCoordinator extends GroupPartitions {
   // --- Membership
@@ -103,11 +124,33 @@ export class GroupCoordinator extends GroupPartitions {
     return Promise.resolve(leaveResponse(result, leavers, version))
   }
 
+  async consumerGroupHeartbeat(
+    client: ClientFacts,
+    request: ConsumerGroupHeartbeatRequest,
+    version: number,
+  ): Promise<ConsumerGroupHeartbeatResponse> {
+    const { settings } = this.options
+    const refusal = refusalOfRequest(request, version, settings)
+    if (refusal !== undefined) return refusedHeartbeat(refusal)
+    const run = this.runFor(request.groupId)
+    if (typeof run === 'string') return refusedHeartbeat({ error: run, message: '' })
+    const ask = consumerHeartbeatAsk(
+      client,
+      request,
+      request.memberId === '' ? freshUuidText(this.options.ids) : request.memberId,
+    )
+    const refuse = (error: GroupError) => refuseConsumer(ask, { error, message: '' })
+    const reply = await run.ask(refuse, (ticket, now) => {
+      run.machine.consumerHeartbeat(ticket, ask, now)
+    })
+    return heartbeatResponseOf(reply, settings)
+  }
+
   // --- Offsets
 
   async offsetCommit(_client: ClientFacts, request: OffsetCommitRequest, version: number): Promise<OffsetCommitResponse> {
     const sorted = sortOffsets(request.topics, this.options.topics, version >= topicIdsFrom.offsetCommit)
-    return commitResponse(request, sorted, await this.#commit(commitAsk(request, sorted.offsets)))
+    return commitResponse(request, sorted, await this.#commit(commitAsk(request, sorted.offsets, version)))
   }
 
   /** Offsets that take effect with the producer's transaction: see `onTransactionEnd`. */
@@ -218,10 +261,14 @@ export class GroupCoordinator extends GroupPartitions {
       // A list that lacks a partition's groups would be taken for the whole.
       if (run.refusal !== undefined) return Promise.resolve(listGroupsResponse({ errorCode: codeOf(run.refusal) }))
       for (const group of run.machine.groups.values()) {
-        if (states.size > 0 && !states.has(group.state.toLowerCase())) continue
-        if (types.size > 0 && !types.has(classicType)) continue
-        const { groupId, state: groupState, protocolType = '' } = group
-        groups.push(listedGroup({ groupId, protocolType, groupState, groupType: classicType }))
+        const { groupId } = group
+        const isConsumer = run.machine.durable.get(groupId)?.consumer !== undefined
+        const groupType = isConsumer ? consumerType : classicType
+        const groupState = run.machine.stateOf(group)
+        if (states.size > 0 && !states.has(groupState.toLowerCase())) continue
+        if (types.size > 0 && !types.has(groupType)) continue
+        const protocolType = isConsumer ? consumerProtocol : (group.protocolType ?? '')
+        groups.push(listedGroup({ groupId, protocolType, groupState, groupType }))
       }
     }
     return Promise.resolve(listGroupsResponse({ groups }))
@@ -232,9 +279,25 @@ export class GroupCoordinator extends GroupPartitions {
     const groups = request.groups.map((groupId) => {
       const run = this.runFor(groupId)
       if (typeof run === 'string') return describedGroup({ groupId, errorCode: codeOf(run) })
+      if (run.machine.durable.get(groupId)?.consumer !== undefined) {
+        return describe(groupId, undefined, version, 'is not a classic group')
+      }
       return describe(groupId, run.machine.groups.get(groupId), version)
     })
     return Promise.resolve(describeGroupsResponse({ groups }))
+  }
+
+  consumerGroupDescribe(
+    _client: ClientFacts,
+    request: ConsumerGroupDescribeRequest,
+    _version: number,
+  ): Promise<ConsumerGroupDescribeResponse> {
+    const groups = request.groupIds.map((groupId) => {
+      const run = groupId === '' ? 'INVALID_GROUP_ID' : this.runFor(groupId)
+      if (typeof run === 'string') return describedConsumerGroup({ groupId, errorCode: codeOf(run) })
+      return describeConsumerGroup(groupId, run.machine, this.options)
+    })
+    return Promise.resolve(consumerGroupDescribeResponse({ groups }))
   }
 
   /** 128 bits in the form of a UUID, as clients see them at the end of member ids. */

@@ -94,11 +94,12 @@ export function leaveResponse(result: LeaveResult, leavers: readonly Leaver[], v
   return leaveGroupResponse({ errorCode: codeOf(result.error), members })
 }
 
-export function describe(groupId: string, group: Group | undefined, version: number): DescribedGroup {
+/** `otherwise` says what is wrong with a group that is not described here. */
+export function describe(groupId: string, group: Group | undefined, version: number, otherwise = 'not found'): DescribedGroup {
   if (group === undefined || group.state === 'Dead') {
     // Before version 6 a group nobody knows is one that has died.
     if (version < 6) return describedGroup({ groupId, groupState: 'Dead' })
-    const errorMessage = `Group ${groupId} not found.`
+    const errorMessage = `Group ${groupId} ${otherwise}.`
     return describedGroup({ groupId, groupState: 'Dead', errorCode: codeOf('GROUP_ID_NOT_FOUND'), errorMessage })
   }
   const stable = group.state === 'Stable'

@@ -72,8 +72,12 @@ function answerTopics(asked: readonly TopicOffsets[], sorted: SortedOffsets, err
   }))
 }
 
-export function commitAsk(request: OffsetCommitRequest, offsets: readonly OffsetToCommit[]): CommitAsk {
+/** From this version on, an OffsetCommit says the epoch of a member of the consumer protocol. */
+const epochsFrom = 9
+
+export function commitAsk(request: OffsetCommitRequest, offsets: readonly OffsetToCommit[], version: number): CommitAsk {
   return {
+    understandsEpochs: version >= epochsFrom,
     groupId: request.groupId,
     memberId: request.memberId,
     instanceId: request.groupInstanceId ?? undefined,
@@ -133,7 +137,9 @@ export interface FetchTerms {
 }
 
 export function fetchGroup(machine: GroupMachine, asked: OffsetFetchRequestGroup, terms: FetchTerms): OffsetFetchResponseGroup {
-  const { groupId } = asked
+  const { groupId, memberId, memberEpoch } = asked
+  const refusal = machine.refusalOfFetch(groupId, memberId ?? undefined, memberEpoch)
+  if (refusal !== undefined) return { groupId, topics: [], errorCode: codeOf(refusal) }
   const wanted = asked.topics ?? everyTopic(machine, groupId, terms)
   const topics = wanted.map(({ name, topicId, partitionIndexes }) => {
     const topic = terms.byId ? terms.topics.nameOf(topicId) : name

@@ -5,7 +5,6 @@ import { type ApiEntry, apiEntries } from '../protocol/index.ts'
 import type { ServedApi } from './front/served-api.ts'
 
 const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]]> = [
-  ['the KIP-848 group protocol is not in this version', ['ConsumerGroupHeartbeat', 'ConsumerGroupDescribe']],
   ['the Kafka port has no SASL in this version', ['SaslHandshake', 'SaslAuthenticate', 'DescribeUserScramCredentials', 'AlterUserScramCredentials']], // prettier-ignore
   ['there is no authorizer in this version', ['DescribeAcls', 'CreateAcls', 'DeleteAcls']],
   ['there are no client quotas in this version', ['DescribeClientQuotas', 'AlterClientQuotas']],

@@ -160,6 +160,10 @@ function brokerOf(
   )
 }
 
+function* publicNames(broker: StandaloneBroker): Generator<string> {
+  for (const topic of broker.topics()) if (!topic.internal) yield topic.name
+}
+
 function groupsOf(
   settings: NodeSettings,
   world: PartsWorld,
@@ -182,6 +186,9 @@ function groupsOf(
       topicIdOf: (name) => broker.topicByName(name)?.id,
       nameOf: (id) => broker.topicById(topicId(id))?.name,
       partitionExists: (name, partition) => broker.topicByName(name)?.partitions[partition] !== undefined,
+      partitionCountOf: (name) => broker.topicByName(name)?.partitions.length,
+      names: () => publicNames(broker),
+      version: () => broker.metadataVersion,
     },
     settings: {
       ...standardGroupSettings,
@@ -189,6 +196,11 @@ function groupsOf(
       sessionTimeoutMsMax: settings.groups.sessionTimeoutMaxMs,
       groupSizeMax: settings.groups.maxSize,
       initialRebalanceDelayMs: settings.groups.initialRebalanceDelayMs,
+      consumerSessionTimeoutMs: settings.groups.consumerSessionTimeoutMs,
+      consumerHeartbeatIntervalMs: settings.groups.consumerHeartbeatIntervalMs,
+      consumerGroupSizeMax: settings.groups.consumerMaxSize,
+      consumerAssignors: settings.groups.consumerAssignors,
+      consumerMigrationPolicy: settings.groups.consumerMigrationPolicy,
       offsetsRetentionMs: settings.offsets.retentionMs,
       offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
     },

@@ -61,6 +61,11 @@ export interface NodeSettings {
     readonly sessionTimeoutMaxMs: number
     readonly initialRebalanceDelayMs: number
     readonly maxSize: number
+    readonly consumerSessionTimeoutMs: number
+    readonly consumerHeartbeatIntervalMs: number
+    readonly consumerMaxSize: number
+    readonly consumerAssignors: readonly ('uniform' | 'range')[]
+    readonly consumerMigrationPolicy: 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'
   }
   readonly transactions: {
     readonly statePartitions: number

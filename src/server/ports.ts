@@ -62,6 +62,8 @@ export interface GroupCoordinator {
   readonly syncGroup: Delegated<'SyncGroup'>
   readonly heartbeat: Delegated<'Heartbeat'>
   readonly leaveGroup: Delegated<'LeaveGroup'>
+  readonly consumerGroupHeartbeat: Delegated<'ConsumerGroupHeartbeat'>
+  readonly consumerGroupDescribe: Delegated<'ConsumerGroupDescribe'>
   readonly offsetCommit: Delegated<'OffsetCommit'>
   readonly offsetFetch: Delegated<'OffsetFetch'>
   readonly listGroups: Delegated<'ListGroups'>

@@ -19,24 +19,29 @@ export const freshName = (prefix: string): string => `${prefix}-${randomBytes(5)
 
 const given = process.env['CHRONIK_INTEROP_BOOTSTRAP'] ?? ''
 
-/** `describe` with a broker, skipped in sight if the tools or the broker are missing (an error under CI=true). */
-export function describeInterop(names: readonly ToolName[], title: string, body: (broker: BrokerUnderTest) => void): void {
+/** `describe` with a broker, started with `extra` arguments if it is ours; skipped in sight if the tools or the broker are missing (an error under CI=true). */
+export function describeInterop(
+  names: readonly ToolName[],
+  title: string,
+  body: (broker: BrokerUnderTest) => void,
+  extra: readonly string[] = [],
+): void {
   const missing = names.map((name) => requireTool(name).reason).filter((reason) => reason !== '')
   if (given === '' && !isBrokerBuilt()) {
     const reason = `${brokerProgram()} is not built. Remedy: ${brokerRemedy}`
     if (process.env['CI'] === 'true') throw new Error(reason)
     missing.push(reason)
   }
-  if (missing.length > 0) describe.skip(`${title} [skipped: ${missing.join(' · ')}]`, () => body(useBroker()))
-  else describe(title, () => body(useBroker()))
+  if (missing.length > 0) describe.skip(`${title} [skipped: ${missing.join(' · ')}]`, () => body(useBroker(extra)))
+  else describe(title, () => body(useBroker(extra)))
 }
 
-function useBroker(): BrokerUnderTest {
+function useBroker(extra: readonly string[]): BrokerUnderTest {
   let own: Broker | undefined
   let bootstrap = given
   beforeAll(async () => {
     if (given !== '') return
-    own = await startBroker()
+    own = await startBroker({ extra })
     bootstrap = own.bootstrap
   }, 60_000)
   afterAll(() => own?.stop(), 60_000)

@@ -14,6 +14,7 @@ import { makeRecords } from './records.ts'
 
 const topic = 'differential'
 const group = 'differential-readers'
+const modern = 'differential-modern'
 const tools = 'org.apache.kafka.tools'
 const slowMs = 120_000
 
@@ -163,6 +164,21 @@ describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they
     await same(groups, '--describe', '--group', group)
     await same(groups, '--delete', '--group', group)
     expect((await same(groups, '--describe', '--group', group)).lines.join('\n')).toContain(`Group ${group} not found.`)
+  })
+
+  it('kafka-consumer-groups sees a group of the consumer protocol the same', { timeout: 2 * slowMs }, async () => {
+    const consumer = ['--command-property', 'group.protocol=consumer']
+    const read = ['--topic', topic, '--group', modern, '--from-beginning', '--max-messages', '10', '--timeout-ms', '20000']
+    for (const { code } of await both(`${tools}.consumer.ConsoleConsumer`, [...read, ...consumer])) expect(code).toBe(0)
+    await same(groups, '--list', '--type')
+    await same(groups, '--describe', '--group', modern)
+    await same(groups, '--describe', '--group', modern, '--state')
+    await same(groups, '--describe', '--group', modern, '--members', '--verbose')
+    await same(groups, '--group', modern, '--topic', `${topic}:1`, '--delete-offsets')
+    // Read again by a consumer of the classic protocol: the empty group changes its type.
+    for (const { code } of await both(`${tools}.consumer.ConsoleConsumer`, read)) expect(code).toBe(0)
+    await same(groups, '--list', '--type')
+    await same(groups, '--delete', '--group', modern)
   })
 
   it('kafka-topics deletes', { timeout: slowMs }, async () => {

@@ -46,15 +46,31 @@ function partitionOf(section: SnapshotSection): Meaning | string {
   return { text, json: { topicId, partition: index, logStartOffset, endOffset, producers: producers.size }, more }
 }
 
+function groupText(
+  metadata: { readonly generation: number; readonly members: readonly unknown[] } | undefined,
+  consumer: { readonly epoch: number; readonly subscribers: ReadonlyMap<string, unknown> } | undefined,
+): string {
+  if (metadata !== undefined) return `generation ${metadata.generation}, ${metadata.members.length} members`
+  return consumer === undefined
+    ? 'offsets only'
+    : `consumer protocol, epoch ${consumer.epoch}, ${consumer.subscribers.size} members`
+}
+
 function coordinatorOf(bytes: Uint8Array): Meaning | string {
   const section = decodeCoordinatorSection(bytes)
   if (section === undefined) return 'too short for the state of a coordinator'
   const state = decodeGroupsSnapshot(section.snapshot, crc32c)
   if (!state.ok) return state.failure
-  const more = [...state.value.groups].flatMap(([groupId, { metadata, offsets }]) => [
+  const more = [...state.value.groups].flatMap(([groupId, { metadata, consumer, offsets }]) => [
     {
-      text: `    group ${groupId}: ${metadata === undefined ? 'offsets only' : `generation ${metadata.generation}, ${metadata.members.length} members`}`,
-      json: { kind: 'group', groupId, generation: metadata?.generation ?? null, members: metadata?.members.length ?? 0 },
+      text: `    group ${groupId}: ${groupText(metadata, consumer)}`,
+      json: {
+        kind: 'group',
+        groupId,
+        generation: metadata?.generation ?? null,
+        epoch: consumer?.epoch ?? null,
+        members: metadata?.members.length ?? consumer?.subscribers.size ?? 0,
+      },
     },
     ...[...offsets].flatMap(([topic, partitions]) =>
       [...partitions].map(([partition, { offset, commitTimestampMs }]) => ({

@@ -58,6 +58,20 @@ export function choice<const Names extends readonly string[]>(names: Names, notY
   }
 }
 
+/** One or more of the names, each once, with commas between; their order counts. */
+export function choices<const Names extends readonly string[]>(names: Names): Kind<readonly Names[number][]> {
+  return {
+    name: `some of ${names.join(', ')}`,
+    parse: (written) => {
+      const parts = written.split(',').map((part) => part.trim())
+      const found = parts.flatMap((part) => names.filter((name) => name === part))
+      if (found.length !== parts.length) return fail(`has an unknown name; there are ${names.join(', ')}`)
+      return new Set(found).size === found.length ? succeed(found) : fail('names one twice')
+    },
+    show: (value) => value.join(','),
+  }
+}
+
 interface Span {
   readonly min: number
   readonly max: number

@@ -86,4 +86,11 @@ export const relations: readonly Relation[] = [
     breach: ({ groups }) =>
       groups.sessionTimeoutMinMs > groups.sessionTimeoutMaxMs ? 'the shortest session time-out is above the longest' : undefined,
   },
+  {
+    about: ['groups.consumer-heartbeat-interval-ms', 'groups.consumer-session-timeout-ms'],
+    breach: ({ groups }) =>
+      groups.consumerHeartbeatIntervalMs >= groups.consumerSessionTimeoutMs
+        ? 'a member would be given up before its next heartbeat is due'
+        : undefined,
+  },
 ]

@@ -6,6 +6,7 @@ import {
   address,
   bytes,
   choice,
+  choices,
   count,
   folder,
   milliseconds,
@@ -270,6 +271,31 @@ export const schema = {
     doc: 'How long an empty group waits for more members.',
   },
   'groups.max-size': { kind: count(1, int32Max), default: String(int32Max), doc: 'The most members of one group.' },
+  'groups.consumer-session-timeout-ms': {
+    kind: milliseconds(1, day),
+    default: '45s',
+    doc: 'How long a member of the consumer protocol (KIP-848) may be silent.',
+  },
+  'groups.consumer-heartbeat-interval-ms': {
+    kind: milliseconds(1, day),
+    default: '5s',
+    doc: 'How often members of the consumer protocol are told to send heartbeats.',
+  },
+  'groups.consumer-max-size': {
+    kind: count(1, int32Max),
+    default: String(int32Max),
+    doc: 'The most members of one group of the consumer protocol.',
+  },
+  'groups.consumer-assignors': {
+    kind: choices(['uniform', 'range']),
+    default: 'uniform,range',
+    doc: 'Assignors that members of the consumer protocol may ask for; the first where none does.',
+  },
+  'groups.consumer-migration-policy': {
+    kind: choice(['disabled', 'upgrade', 'downgrade', 'bidirectional']),
+    default: 'bidirectional',
+    doc: 'Which groups with members may go from the classic to the consumer protocol (`upgrade`) and back (`downgrade`).',
+  },
   'transactions.state-partitions': {
     kind: count(1, 10_000),
     default: '50',

@@ -1,7 +1,9 @@
 // Owns the durable state of one partition of `__consumer_offsets`: group metadata and committed offsets, and `replay`, the one way
-// it changes, live and at start. Not the records' bytes (../record-codec.ts) nor anything that a restart may forget (group.ts).
+// it changes, live and at start. Not the records' bytes (../record-codec.ts), the state of a consumer group (consumer/state.ts), nor
+// anything that a restart may forget (group.ts).
 
 import { assert } from '../../base/assert.ts'
+import { type ConsumerRecord, ConsumerState, isConsumerRecord } from './consumer/state.ts'
 
 export interface StoredMember {
   readonly memberId: string
@@ -51,7 +53,7 @@ export interface OffsetRecord {
   readonly value: CommittedOffset | undefined
 }
 
-export type GroupRecord = GroupMetadataRecord | OffsetRecord
+export type GroupRecord = GroupMetadataRecord | OffsetRecord | ConsumerRecord
 
 /** A map by topic, then partition; no topic is kept without a partition. */
 export type ByPartition<Value> = Map<string, Map<number, Value>>
@@ -82,7 +84,10 @@ export function setAt<Value>(
 }
 
 export interface DurableGroup {
+  /** Of the classic protocol. */
   metadata: StoredGroup | undefined
+  /** Of the consumer protocol; a group has one or the other, or offsets only. */
+  consumer: ConsumerState | undefined
   readonly offsets: ByPartition<CommittedOffset>
 }
 
@@ -122,7 +127,9 @@ export class DurableState {
 
   /** Applies one committed record; with a producer, an offset stays apart until the transaction ends. */
   replay(record: GroupRecord, producerId?: number): void {
-    if (record.kind === 'group') {
+    if (isConsumerRecord(record)) {
+      this.#replayConsumer(record)
+    } else if (record.kind === 'group') {
       if (record.value === undefined && this.#groups.get(record.groupId) === undefined) return
       this.#groupOf(record.groupId).metadata = record.value
     } else if (producerId !== undefined && record.value !== undefined) {
@@ -149,6 +156,19 @@ export class DurableState {
       }
     }
     return [...groups.keys()]
+  }
+
+  /** The epoch's tombstone ends the group; tombstones of what is not there mean nothing. */
+  #replayConsumer(record: ConsumerRecord): void {
+    const present = this.#groups.get(record.groupId)
+    if (record.value === undefined && present?.consumer === undefined) return
+    const group = this.#groupOf(record.groupId)
+    if (record.kind === 'consumer-group' && record.value === undefined) {
+      group.consumer = undefined
+      return
+    }
+    group.consumer ??= new ConsumerState()
+    group.consumer.apply(record)
   }
 
   #replayPending(record: OffsetRecord, producerId: number): void {
@@ -180,7 +200,7 @@ export class DurableState {
   #groupOf(groupId: string): DurableGroup {
     let group = this.#groups.get(groupId)
     if (group === undefined) {
-      group = { metadata: undefined, offsets: new Map() }
+      group = { metadata: undefined, consumer: undefined, offsets: new Map() }
       this.#groups.set(groupId, group)
     }
     return group
@@ -188,6 +208,6 @@ export class DurableState {
 
   #dropIfVoid(groupId: string): void {
     const group = this.#groups.get(groupId)
-    if (group !== undefined && group.metadata === undefined && group.offsets.size === 0) this.#groups.delete(groupId)
+    if (group?.metadata === undefined && group?.consumer === undefined && group?.offsets.size === 0) this.#groups.delete(groupId)
   }
 }

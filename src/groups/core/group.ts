@@ -10,7 +10,7 @@
 import { assert } from '../../base/assert.ts'
 import type { ByPartition, StoredGroup } from './durable.ts'
 import { Deadline } from './deadlines.ts'
-import type { JoinAsk, JoinedMember, Protocol, Ticket } from './messages.ts'
+import type { JoinAsk, JoinedMember, MemberTimer, Protocol, Ticket, Turn } from './messages.ts'
 
 export type GroupState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable' | 'Dead'
 
@@ -21,6 +21,7 @@ export type Subject =
   | { readonly kind: 'pending'; readonly group: Group; readonly memberId: string }
   | { readonly kind: 'join'; readonly group: Group }
   | { readonly kind: 'sync'; readonly group: Group }
+  | { readonly kind: 'consumer'; readonly group: Group; readonly memberId: string; readonly timer: MemberTimer }
   | { readonly kind: 'sweep' }
 
 export interface Member {
@@ -43,6 +44,16 @@ export interface Member {
 export interface InitialDelay {
   newMemberAdded: boolean
   remainingMs: number
+}
+
+/** What a restart forgets of a group of the consumer protocol: who waits for a turn to change it, and what falls due. */
+export class ConsumerTurns {
+  /** A change is on its way: one at a time, so that each is planned on what the one before has made. */
+  isBusy = false
+  readonly queue: Turn[] = []
+  readonly timers = new Map<string, Map<MemberTimer, Deadline<Subject>>>()
+  /** The version of the topics that the group has taken into account. */
+  topicsVersion: number | undefined
 }
 
 const mayFollow: Readonly<Record<GroupState, readonly GroupState[]>> = {
@@ -88,6 +99,8 @@ export class Group {
   /** Offset records among them: how many per partition. */
   readonly offsetsInFlight: ByPartition<number> = new Map()
   initialDelay: InitialDelay | undefined
+  /** Present once the consumer protocol was spoken; the rest of this is then as of an empty group. */
+  turns: ConsumerTurns | undefined
   readonly joinDeadline: Deadline<Subject>
   readonly syncDeadline: Deadline<Subject>
 
@@ -102,6 +115,19 @@ export class Group {
     assert(mayFollow[this.state].includes(state), `GROUP-1: ${this.state} may not become ${state}`)
     this.state = state
     this.stateSinceMs = wallMs
+  }
+
+  /** Its members have gone over to the consumer protocol, or it had none: nothing of the classic protocol is left in it. */
+  retire(wallMs: number): void {
+    if (this.state !== 'Empty') this.stateSinceMs = wallMs
+    this.state = 'Empty'
+    this.generation = 0
+    this.protocolType = undefined
+    this.protocolName = undefined
+    this.leaderId = undefined
+    this.members.clear()
+    this.statics.clear()
+    this.pendingSync.clear()
   }
 
   /** The longest any member may take to rejoin. */

@@ -34,7 +34,8 @@ export function planJoin(shard: Shard, ticket: Ticket, ask: JoinAsk, now: Instan
   else joinAgain(joining, group)
 }
 
-function refusalBeforeGroup(shard: Shard, ask: JoinAsk): GroupError | undefined {
+/** What is wrong with an ask whatever the group is. */
+export function refusalBeforeGroup(shard: Shard, ask: JoinAsk): GroupError | undefined {
   if (ask.groupId === '') return 'INVALID_GROUP_ID'
   const { sessionTimeoutMsMin, sessionTimeoutMsMax } = shard.settings
   if (ask.sessionTimeoutMs < sessionTimeoutMsMin || ask.sessionTimeoutMs > sessionTimeoutMsMax) return 'INVALID_SESSION_TIMEOUT'

@@ -2,14 +2,20 @@
 // never waits, reads no clock and draws no chance. Not the rules (beside this file) nor the world (../runtime.ts).
 
 import { assert } from '../../base/assert.ts'
-import { Deadline } from './deadlines.ts'
+import { heartbeatInConsumerGroup, leaverOf, syncInConsumerGroup } from './consumer/classic-members.ts'
+import { refusalOfFetch } from './consumer/offsets.ts'
+import type { ConsumerGroupState } from './consumer/state.ts'
+import { reviveTimers } from './consumer/timers.ts'
+import type { TopicView } from './consumer/topics.ts'
+import { consumerChanged, isConsumerGroup, takeTurn } from './consumer/turns.ts'
 import type { DurableState, GroupRecord } from './durable.ts'
-import { type Group, noBytes, type Subject } from './group.ts'
-import { planJoin } from './join.ts'
+import type { Group, GroupState } from './group.ts'
+import { planJoin, refusalBeforeGroup } from './join.ts'
 import { type LeaveResult, planLeave } from './leave.ts'
 import type {
   Append,
   CommitAsk,
+  ConsumerHeartbeatAsk,
   GroupError,
   Instant,
   JoinAsk,
@@ -20,9 +26,19 @@ import type {
   Ticket,
   TicketSource,
 } from './messages.ts'
-import { allOffsets, type DeleteOffsetsAsk, type FetchedOffset, fetchOffset, planCommit, planDeleteOffsets } from './offsets.ts'
-import { planSetBack, planTopicDeleted, type SetBackOffset } from './offsets.ts'
+import {
+  allOffsets,
+  type DeleteOffsetsAsk,
+  type FetchedOffset,
+  fetchOffset,
+  planCommit,
+  planDeleteOffsets,
+  planSetBack,
+  planTopicDeleted,
+  type SetBackOffset,
+} from './offsets.ts'
 import { buried, planDeleteGroup } from './remove.ts'
+import { reviveClassic } from './revive.ts'
 import type { GroupSettings } from './settings.ts'
 import { refuseJoin, Shard } from './shard.ts'
 import { assignmentCommitted, assignmentFailed, planHeartbeat, planSync } from './sync.ts'
@@ -32,8 +48,8 @@ export class GroupMachine {
   readonly #shard: Shard
   #active = false
 
-  constructor(settings: GroupSettings) {
-    this.#shard = new Shard(settings)
+  constructor(settings: GroupSettings, topics?: TopicView) {
+    this.#shard = new Shard(settings, topics)
   }
 
   get durable(): DurableState {
@@ -42,6 +58,12 @@ export class GroupMachine {
 
   get groups(): ReadonlyMap<string, Group> {
     return this.#shard.groups
+  }
+
+  /** The group's state as clients are told it, in either protocol. */
+  stateOf(group: Group): GroupState | ConsumerGroupState {
+    const consumer = this.durable.get(group.groupId)?.consumer
+    return group.state === 'Dead' ? 'Dead' : (consumer?.state ?? group.state)
   }
 
   get counts(): Readonly<Shard['counts']> {
@@ -88,23 +110,50 @@ export class GroupMachine {
   }
 
   join(ticket: Ticket, ask: JoinAsk, now: Instant): void {
-    planJoin(this.#shard, ticket, ask, now)
+    const group = this.groups.get(ask.groupId)
+    const refusal = isConsumerGroup(this.#shard, group) ? refusalBeforeGroup(this.#shard, ask) : undefined
+    if (refusal !== undefined) this.#shard.answer(ticket, refuseJoin(refusal, ask.memberId))
+    else if (isConsumerGroup(this.#shard, group)) takeTurn(this.#shard, group, { kind: 'join', ticket, ask }, now)
+    else planJoin(this.#shard, ticket, ask, now)
   }
 
   sync(ticket: Ticket, ask: SyncAsk, now: Instant): void {
-    planSync(this.#shard, ticket, ask, now)
+    const group = this.groups.get(ask.groupId)
+    if (isConsumerGroup(this.#shard, group)) this.#shard.answer(ticket, syncInConsumerGroup(this.#shard, group, ask, now))
+    else planSync(this.#shard, ticket, ask, now)
   }
 
   heartbeat(claim: MemberClaim, now: Instant): GroupError {
+    const group = this.groups.get(claim.groupId)
+    if (isConsumerGroup(this.#shard, group)) return heartbeatInConsumerGroup(this.#shard, group, claim, now)
     return planHeartbeat(this.#shard, claim, now)
   }
 
   leave(groupId: string, leavers: readonly Leaver[], now: Instant): LeaveResult {
-    return planLeave(this.#shard, groupId, leavers, now)
+    const group = this.groups.get(groupId)
+    const state = this.durable.get(groupId)?.consumer
+    if (!isConsumerGroup(this.#shard, group)) return planLeave(this.#shard, groupId, leavers, now)
+    const errors = leavers.map((leaver): GroupError => {
+      const found = state === undefined ? { memberId: leaver.memberId } : leaverOf(state, leaver)
+      if (typeof found === 'string') return found
+      takeTurn(this.#shard, group, { kind: 'leave', memberId: found.memberId }, now)
+      return 'NONE'
+    })
+    return { error: 'NONE', errors }
+  }
+
+  /** A heartbeat of the consumer protocol. */
+  consumerHeartbeat(ticket: Ticket, ask: ConsumerHeartbeatAsk, now: Instant): void {
+    takeTurn(this.#shard, this.#shard.obtain(ask.groupId, now), { kind: 'heartbeat', ticket, ask }, now)
   }
 
   commit(ticket: Ticket, ask: CommitAsk, now: Instant): void {
     planCommit(this.#shard, ticket, ask, now)
+  }
+
+  /** Whether a member may read offsets in its epoch. */
+  refusalOfFetch(groupId: string, memberId: string | undefined, memberEpoch: number): GroupError | undefined {
+    return refusalOfFetch(this.#shard, groupId, memberId, memberEpoch)
   }
 
   fetch(groupId: string, at: { topic: string; partition: number }, requireStable: boolean): FetchedOffset {
@@ -112,7 +161,9 @@ export class GroupMachine {
   }
 
   deleteGroup(ticket: Ticket, groupId: string, now: Instant): void {
-    planDeleteGroup(this.#shard, ticket, groupId, now)
+    const group = this.groups.get(groupId)
+    if (isConsumerGroup(this.#shard, group)) takeTurn(this.#shard, group, { kind: 'delete', ticket }, now)
+    else planDeleteGroup(this.#shard, ticket, groupId, now)
   }
 
   deleteOffsets(ticket: Ticket, ask: DeleteOffsetsAsk): void {
@@ -182,6 +233,8 @@ export class GroupMachine {
         return buried(shard, then, error, now)
       case 'emptied':
         return
+      case 'consumer':
+        return consumerChanged(shard, { records: append.records, then }, error, now)
     }
   }
 
@@ -192,34 +245,8 @@ export class GroupMachine {
 
   #revive(groupId: string, now: Instant): void {
     const group = this.#shard.obtain(groupId, now)
-    const stored = this.#shard.durable.get(groupId)?.metadata
-    if (stored === undefined) return
-    group.generation = stored.generation
-    group.protocolType = stored.protocolType === '' ? undefined : stored.protocolType
-    group.protocolName = stored.protocolName
-    group.leaderId = stored.leaderId
-    if (stored.stateSinceMs >= 0) group.stateSinceMs = stored.stateSinceMs
-    if (stored.members.length === 0) return
-    group.state = 'Stable'
-    for (const member of stored.members) {
-      const session = new Deadline<Subject>({ kind: 'session', group, memberId: member.memberId })
-      group.members.set(member.memberId, {
-        memberId: member.memberId,
-        instanceId: member.instanceId,
-        clientId: member.clientId,
-        clientHost: member.clientHost,
-        sessionTimeoutMs: member.sessionTimeoutMs,
-        rebalanceTimeoutMs: member.rebalanceTimeoutMs < 0 ? member.sessionTimeoutMs : member.rebalanceTimeoutMs,
-        protocols: [{ name: stored.protocolName ?? '', metadata: member.subscription }],
-        assignment: member.assignment.length === 0 ? noBytes : member.assignment,
-        isNew: false,
-        joinTicket: undefined,
-        syncTicket: undefined,
-        session,
-      })
-      if (member.instanceId !== undefined) group.statics.set(member.instanceId, member.memberId)
-      this.#shard.restartSession(group.members.get(member.memberId)!, now)
-    }
+    if (this.durable.get(groupId)?.consumer === undefined) reviveClassic(this.#shard, group, now)
+    else reviveTimers(this.#shard, group, now)
   }
 }
 

@@ -1,6 +1,7 @@
 // Owns what goes into and comes out of the coordinator's core: asks, replies, records to append, and what follows an append. Not
 // their wire forms (../wire-*.ts) nor the rules (the files beside this one).
 
+import type { HeldPartitions, Partitions } from './consumer/partitions.ts'
 import type { GroupRecord } from './durable.ts'
 
 /** Both faces of now: the monotonic one drives every time-out, the wall one stamps records and decides retention. */
@@ -40,6 +41,13 @@ export type GroupError =
   | 'UNSTABLE_OFFSET_COMMIT'
   | 'GROUP_SUBSCRIBED_TO_TOPIC'
   | 'UNKNOWN_TOPIC_ID'
+  | 'UNSUPPORTED_VERSION'
+  | 'INVALID_REQUEST'
+  | 'FENCED_MEMBER_EPOCH'
+  | 'UNRELEASED_INSTANCE_ID'
+  | 'UNSUPPORTED_ASSIGNOR'
+  | 'STALE_MEMBER_EPOCH'
+  | 'INVALID_REGULAR_EXPRESSION'
 
 /** One assignment strategy a member offers, with the member's metadata for it. In order of preference. */
 export interface Protocol {
@@ -126,7 +134,37 @@ export interface Producer {
   readonly producerEpoch: number
 }
 
+/** A heartbeat of the consumer protocol; undefined: as it was said before. */
+export interface ConsumerHeartbeatAsk {
+  readonly groupId: string
+  readonly memberId: string
+  /** 0: joins; −1: leaves; −2: a static member leaves and will come back. */
+  readonly memberEpoch: number
+  readonly instanceId: string | undefined
+  readonly rackId: string | undefined
+  readonly clientId: string
+  readonly clientHost: string
+  readonly rebalanceTimeoutMs: number | undefined
+  readonly topics: readonly string[] | undefined
+  /** Empty: none any more. */
+  readonly expression: string | undefined
+  readonly assignor: string | undefined
+  readonly owned: Partitions | undefined
+}
+
+export interface ConsumerHeartbeatReply {
+  readonly kind: 'consumer-heartbeat'
+  readonly error: GroupError
+  readonly message: string | undefined
+  readonly memberId: string
+  readonly memberEpoch: number
+  /** Undefined: as it was told before. */
+  readonly assigned: HeldPartitions | undefined
+}
+
 export interface CommitAsk extends MemberClaim {
+  /** The client says a member's epoch and understands that it is stale (OffsetCommit 9 and above); undefined: it does not. */
+  readonly understandsEpochs?: boolean
   /** How long to keep these offsets; undefined: as long as the broker's retention says (OffsetCommit 2 to 4 may tell). */
   readonly retentionMs: number | undefined
   readonly offsets: readonly OffsetToCommit[]
@@ -147,12 +185,25 @@ export interface DeleteReply {
   readonly error: GroupError
 }
 
-export type ReplyBody = JoinReply | SyncReply | CommitReply | DeleteReply
+export type ReplyBody = JoinReply | SyncReply | CommitReply | DeleteReply | ConsumerHeartbeatReply
 
 export interface Reply {
   readonly ticket: Ticket
   readonly body: ReplyBody
 }
+
+/** What falls due for one member of a consumer group; `join` and `sync` are of members that speak the classic protocol. */
+export type MemberTimer = 'session' | 'rebalance' | 'join' | 'sync'
+
+/** What waits for its turn to change a consumer group. */
+export type Turn =
+  | { readonly kind: 'heartbeat'; readonly ticket: Ticket; readonly ask: ConsumerHeartbeatAsk }
+  | { readonly kind: 'join'; readonly ticket: Ticket; readonly ask: JoinAsk }
+  | { readonly kind: 'leave'; readonly memberId: string }
+  | { readonly kind: 'due'; readonly memberId: string; readonly timer: MemberTimer }
+  | { readonly kind: 'delete'; readonly ticket: Ticket }
+  /** Nobody speaks the consumer protocol any more. */
+  | { readonly kind: 'downgrade' }
 
 /** What the core does once an append is committed or has failed. Plain values, so that a schedule can be replayed. */
 export type Continuation =
@@ -166,6 +217,22 @@ export type Continuation =
   /** Offsets removed on request, by a deleted topic or by set-back (which rewrites): answered if somebody waits. */
   | { readonly kind: 'rewritten'; readonly ticket: Ticket | undefined; readonly groupId: string; readonly reply: CommitReply }
   | { readonly kind: 'deleted'; readonly ticket: Ticket | undefined; readonly groupId: string }
+  | ConsumerChanged
+
+/** A change of a consumer group: whoever waits is answered, then the next has its turn. */
+export interface ConsumerChanged {
+  readonly kind: 'consumer'
+  readonly groupId: string
+  readonly answer?: { readonly ticket: Ticket; readonly reply: JoinReply | ConsumerHeartbeatReply }
+  /** Whose session begins anew. */
+  readonly heardOf?: string
+  /** The version of the topics that the change has taken into account. */
+  readonly topicsVersion?: number
+  /** What has its turn once the change is stored. */
+  readonly resume?: Turn
+  /** What fell due and falls due again if the change is not stored. */
+  readonly dueAgain?: { readonly memberId: string; readonly timer: MemberTimer }
+}
 
 export interface Append {
   readonly groupId: string

@@ -1,6 +1,8 @@
 // Owns committing, fetching, deleting and setting back offsets. Not their expiry (expire.ts) nor whether a topic exists (the shell
 // asks before).
 
+import { refusalOfConsumerCommit } from './consumer/offsets.ts'
+import { subscribedNames } from './consumer/topics.ts'
 import { getAt, type CommittedOffset, type GroupRecord, type OffsetRecord } from './durable.ts'
 import type { Group } from './group.ts'
 import type { CommitAsk, CommitReply, GroupError, Instant, OffsetToCommit, Ticket, TicketSource } from './messages.ts'
@@ -8,10 +10,13 @@ import { offsetKeys, type Shard, tombstone } from './shard.ts'
 import { subscribedTopics } from './subscription.ts'
 import { refusalOfClaim } from './sync.ts'
 
-function refusalOfCommit(group: Group | undefined, ask: CommitAsk): GroupError | undefined {
+function refusalOfCommit(shard: Shard, group: Group | undefined, ask: CommitAsk): GroupError | undefined {
+  const nowhere = ask.understandsEpochs === true ? 'GROUP_ID_NOT_FOUND' : 'ILLEGAL_GENERATION'
   // A consumer outside group management commits with generation −1, which also makes the group.
-  if (group === undefined) return ask.generation < 0 ? undefined : 'ILLEGAL_GENERATION'
+  if (group === undefined) return ask.generation < 0 ? undefined : nowhere
   if (group.state === 'Dead') return 'COORDINATOR_NOT_AVAILABLE'
+  const consumer = shard.durable.get(group.groupId)?.consumer
+  if (consumer !== undefined) return refusalOfConsumerCommit(consumer, ask, shard.topics)
   if (group.state === 'Empty' && ask.generation < 0) return undefined
   const claims = ask.generation >= 0 || ask.memberId !== '' || ask.instanceId !== undefined
   // Producers of old clients do not say for which member they commit.
@@ -32,7 +37,7 @@ export function allOffsets(ask: { readonly offsets: readonly unknown[] }, error:
 
 export function planCommit(shard: Shard, ticket: Ticket, ask: CommitAsk, now: Instant): void {
   const present = shard.groups.get(ask.groupId)
-  const refusal = refusalOfCommit(present, ask)
+  const refusal = refusalOfCommit(shard, present, ask)
   if (refusal !== undefined) return shard.answer(ticket, allOffsets(ask, refusal))
   const member = present?.members.get(ask.memberId)
   if (member !== undefined && !member.isNew) shard.restartSession(member, now)
@@ -87,7 +92,10 @@ export function planDeleteOffsets(shard: Shard, ticket: Ticket, ask: DeleteOffse
   const group = shard.groups.get(ask.groupId)
   const refuse = (refusal: GroupError): void => shard.answer(ticket, { ...allOffsets(ask, refusal), refusal })
   if (group === undefined || group.state === 'Dead') return refuse('GROUP_ID_NOT_FOUND')
-  const subscribed = group.members.size === 0 ? new Set<string>() : subscribedTopics(group)
+  const consumer = shard.durable.get(ask.groupId)?.consumer
+  const none = new Set<string>()
+  const subscribed =
+    consumer !== undefined ? subscribedNames(consumer) : group.members.size === 0 ? none : subscribedTopics(group)
   if (subscribed === undefined) return refuse('NON_EMPTY_GROUP')
   const errors = ask.offsets.map((one): GroupError => (subscribed.has(one.topic) ? 'GROUP_SUBSCRIBED_TO_TOPIC' : 'NONE'))
   const reply: CommitReply = { kind: 'commit', errors }

@@ -1,5 +1,7 @@
 // Owns how groups and offsets end: on request, and by age. Not the removal of members (rebalance.ts).
 
+import { burialOf } from './consumer/state.ts'
+import { subscribedNames } from './consumer/topics.ts'
 import { getAt, type CommittedOffset, type GroupRecord } from './durable.ts'
 import type { Group } from './group.ts'
 import type { GroupError, Instant, Ticket } from './messages.ts'
@@ -14,7 +16,8 @@ export function planDeleteGroup(shard: Shard, ticket: Ticket, groupId: string, n
   const group = shard.groups.get(groupId)
   const refuse = (error: GroupError): void => shard.answer(ticket, { kind: 'delete', error })
   if (group === undefined || group.state === 'Dead') return refuse('GROUP_ID_NOT_FOUND')
-  if (group.state !== 'Empty') return refuse('NON_EMPTY_GROUP')
+  const consumer = shard.durable.get(groupId)?.consumer
+  if (group.state !== 'Empty' || (consumer !== undefined && consumer.subscribers.size > 0)) return refuse('NON_EMPTY_GROUP')
   bury(shard, group, ticket, now)
 }
 
@@ -23,7 +26,9 @@ function bury(shard: Shard, group: Group, ticket: Ticket | undefined, now: Insta
   const { groupId } = group
   const records: GroupRecord[] = []
   for (const key of offsetKeys(shard, groupId)) records.push(tombstone(groupId, key.topic, key.partition))
-  records.push({ kind: 'group', groupId, value: undefined })
+  const consumer = shard.durable.get(groupId)?.consumer
+  if (consumer === undefined) records.push({ kind: 'group', groupId, value: undefined })
+  else records.push(...burialOf(groupId, consumer))
   group.become('Dead', now.wallMs)
   while (records.length > recordsPerAppendMax) rewrite(shard, group, records.splice(0, recordsPerAppendMax), undefined)
   shard.append(group, records, { kind: 'deleted', ticket, groupId })
@@ -51,6 +56,7 @@ export function buried(
 
 /** Since when the offsets of a topic age, at the least; undefined: they do not, because the group lives and reads the topic. */
 function ageBaseMs(group: Group, subscribed: ReadonlySet<string> | undefined, topic: string): number | undefined {
+  if (group.state === 'Empty' && subscribed !== undefined) return subscribed.has(topic) ? undefined : 0
   if (group.state === 'Empty') return group.protocolType === undefined ? 0 : group.stateSinceMs
   if (group.state !== 'Stable' || subscribed === undefined) return undefined
   return subscribed.has(topic) ? undefined : 0
@@ -66,13 +72,19 @@ function isExpired(
   return now.wallMs - Math.max(since.baseMs, value.commitTimestampMs) >= since.retentionMs
 }
 
+/** Whether somebody is in the group, or may be in a moment. */
+function isPeopled(shard: Shard, group: Group): boolean {
+  const consumer = shard.durable.get(group.groupId)?.consumer
+  return group.state !== 'Empty' || group.pendingMembers.size > 0 || (consumer?.subscribers.size ?? 0) > 0
+}
+
 /** Removes what is too old, and groups of which nothing is left. Offsets that are being written or wait for a transaction stay. */
 export function planSweep(shard: Shard, now: Instant): void {
   for (const group of [...shard.groups.values()]) {
     if (group.state === 'Dead') continue
     const expired = expiredOffsets(shard, group, now)
     shard.counts.expiredOffsets += expired.length
-    const stays = group.state !== 'Empty' || group.pendingMembers.size > 0 || group.appendsInFlight > 0
+    const stays = isPeopled(shard, group) || group.appendsInFlight > 0
     if (!stays && isLast(shard, group, expired.length)) {
       if (shard.durable.get(group.groupId) === undefined) shard.forget(group)
       else bury(shard, group, undefined, now)
@@ -89,7 +101,10 @@ export function planSweep(shard: Shard, now: Instant): void {
 
 function expiredOffsets(shard: Shard, group: Group, now: Instant): GroupRecord[] {
   const expired: GroupRecord[] = []
-  const subscribed = group.state === 'Stable' ? subscribedTopics(group) : undefined
+  const consumer = shard.durable.get(group.groupId)?.consumer
+  // A group of the consumer protocol has no state of the classic one: it is told by what it subscribes to, nothing if nobody is in it.
+  const subscribed =
+    consumer !== undefined ? subscribedNames(consumer) : group.state === 'Stable' ? subscribedTopics(group) : undefined
   for (const [topic, partitions] of shard.durable.get(group.groupId)?.offsets ?? []) {
     const baseMs = ageBaseMs(group, subscribed, topic)
     if (baseMs === undefined) continue

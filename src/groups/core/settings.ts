@@ -2,6 +2,10 @@
 // Not where they are read from (cli).
 
 import { assert } from '../../base/assert.ts'
+import type { AssignorName } from './consumer/assignor.ts'
+
+/** Which live groups may go from one protocol to the other, member by member. Empty groups always may. */
+export type MigrationPolicy = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'
 
 export interface GroupSettings {
   /** group.min.session.timeout.ms */
@@ -18,6 +22,16 @@ export interface GroupSettings {
   readonly offsetsRetentionMs: number
   /** offsets.retention.check.interval.ms */
   readonly offsetsRetentionCheckIntervalMs: number
+  /** group.consumer.session.timeout.ms */
+  readonly consumerSessionTimeoutMs: number
+  /** group.consumer.heartbeat.interval.ms */
+  readonly consumerHeartbeatIntervalMs: number
+  /** group.consumer.max.size */
+  readonly consumerGroupSizeMax: number
+  /** group.consumer.assignors: the first is taken where no member asks for another. */
+  readonly consumerAssignors: readonly AssignorName[]
+  /** group.consumer.migration.policy */
+  readonly consumerMigrationPolicy: MigrationPolicy
 }
 
 export const standardGroupSettings: GroupSettings = {
@@ -28,6 +42,11 @@ export const standardGroupSettings: GroupSettings = {
   offsetMetadataLengthMax: 4_096,
   offsetsRetentionMs: 10_080 * 60_000,
   offsetsRetentionCheckIntervalMs: 600_000,
+  consumerSessionTimeoutMs: 45_000,
+  consumerHeartbeatIntervalMs: 5_000,
+  consumerGroupSizeMax: 2_147_483_647,
+  consumerAssignors: ['uniform', 'range'],
+  consumerMigrationPolicy: 'bidirectional',
 }
 
 /** A member that never had an answer to its first join is given up after this, however long the rebalance takes. */
@@ -45,10 +64,24 @@ export const recordsPerAppendMax = 2_000
 /** Requests waiting for an append of one partition; beyond it, they are told to come again. */
 export const appendsQueuedMax = 10_000
 
+/** Requests that wait for a turn to change one consumer group; beyond it, they are told to come again. */
+export const turnsWaitingMax = 10_000
+
+/** When a member that could not be taken out, because that was not stored, is looked at again. */
+export const dueAgainMs = 1_000
+
+/** The longest expression by which a member may subscribe: its automaton takes memory by its length. */
+export const expressionLengthMax = 1_024
+
 assert(recordsPerAppendMax * 400 < 1_048_576, 'GROUP-L1: a full append fits a batch')
 
 export function assertSettings(settings: GroupSettings): void {
   assert(settings.sessionTimeoutMsMin <= settings.sessionTimeoutMsMax, 'group.min.session.timeout.ms is at most the maximum')
   assert(settings.groupSizeMax >= 1, 'group.max.size is at least 1')
   assert(settings.offsetsRetentionCheckIntervalMs > 0, 'offsets.retention.check.interval.ms is positive')
+  assert(settings.consumerAssignors.length > 0, 'group.consumer.assignors names one at least')
+  assert(
+    settings.consumerHeartbeatIntervalMs < settings.consumerSessionTimeoutMs,
+    'group.consumer.heartbeat.interval.ms is below group.consumer.session.timeout.ms',
+  )
 }

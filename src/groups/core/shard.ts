@@ -3,6 +3,7 @@
 
 import { assert } from '../../base/assert.ts'
 import { Deadline, Deadlines } from './deadlines.ts'
+import { noTopics, type TopicView } from './consumer/topics.ts'
 import { DurableState, getAt, setAt, type CommittedOffset, type GroupRecord, type OffsetRecord } from './durable.ts'
 import { Group, type Member, noBytes, type Subject } from './group.ts'
 import type {
@@ -28,6 +29,7 @@ export interface ShardCounts {
 
 export class Shard {
   readonly settings: GroupSettings
+  readonly topics: TopicView
   durable = new DurableState()
   readonly groups = new Map<string, Group>()
   readonly deadlines = new Deadlines<Subject>()
@@ -36,8 +38,9 @@ export class Shard {
   replies: Reply[] = []
   appends: Append[] = []
 
-  constructor(settings: GroupSettings) {
+  constructor(settings: GroupSettings, topics: TopicView = noTopics) {
     this.settings = settings
+    this.topics = topics
   }
 
   answer(ticket: Ticket, body: ReplyBody): void {
@@ -76,6 +79,7 @@ export class Shard {
   /** Forgets a group that nothing keeps: no member, no id given out, nothing durable, nothing on its way. */
   forgetIfVoid(group: Group): void {
     if (group.state !== 'Empty' || group.pendingMembers.size > 0 || group.appendsInFlight > 0) return
+    if (group.turns !== undefined && group.turns.queue.length > 0) return
     if (this.durable.get(group.groupId) === undefined && !this.durable.hasPending(group.groupId)) this.forget(group)
   }
 

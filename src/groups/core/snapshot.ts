@@ -1,8 +1,9 @@
-// Owns the snapshot of one partition's durable state: its layout, version 1. Not where snapshots are kept (tiers/snapshot).
+// Owns the snapshot of one partition's durable state: its layout, version 2. Not where snapshots are kept (tiers/snapshot) nor the part
+// of consumer groups (consumer/snapshot.ts).
 //
 //   int32   magic 'CGRP'                    equal states give equal bytes: groups, topics, partitions
 //   int16   version                         and producers stand in ascending order
-//   array   groups: string id, int8 has metadata, [metadata], offsets
+//   array   groups: string id, int8 has metadata, [metadata], int8 has a consumer group, [consumer group], offsets
 //   array   producers: int64 id, array of (string group id, offsets)
 //   uint32  CRC32C of all before
 //
@@ -11,21 +12,20 @@
 //             bytes assignment
 //   offsets   array of (string topic, array of (int32 partition, int64 offset, int32 epoch, string metadata, int64 committed at,
 //             int64 expires at, uuid topic id or zero))
-// Strings, bytes and arrays are Kafka's compact ones.
+// Strings, bytes and arrays are Kafka's compact ones. Version 1, which had no consumer groups, is read.
 
 import type { Crc32c } from '../../base/crc32c.ts'
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { ByteReader, ByteWriter, zeroUuid } from '../../protocol/index.ts'
+import { ascending, readAscending, readNumber } from './ordered.ts'
+import { readConsumerGroup, writeConsumerGroup } from './consumer/snapshot.ts'
 import { type ByPartition, type CommittedOffset, DurableState, type StoredGroup, type StoredMember } from './durable.ts'
 
 const magic = 0x43475250
-const version = 1
+const version = 2
+const versionMin = 1
 const headBytes = 6
 const crcBytes = 4
-
-function ascending<Key extends string | number, Value>(map: ReadonlyMap<Key, Value>): readonly (readonly [Key, Value])[] {
-  return [...map].sort(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0))
-}
 
 export function encodeSnapshot(state: DurableState, crc32c: Crc32c): Uint8Array {
   const w = new ByteWriter()
@@ -36,6 +36,8 @@ export function encodeSnapshot(state: DurableState, crc32c: Crc32c): Uint8Array 
     w.string(groupId, true)
     w.bool(group.metadata !== undefined)
     if (group.metadata !== undefined) writeMetadata(w, group.metadata)
+    w.bool(group.consumer !== undefined)
+    if (group.consumer !== undefined) writeConsumerGroup(w, group.consumer)
     writeOffsets(w, group.offsets)
   }
   w.arrayLength(state.pending.size, true)
@@ -98,36 +100,27 @@ export function decodeSnapshot(bytes: Uint8Array, crc32c: Crc32c): Outcome<Durab
   const r = new ByteReader(bytes, 0, end)
   if (r.int32() !== magic) return fail('not a snapshot of groups')
   const found = r.int16()
-  if (found !== version) return fail(`snapshot version ${found} is not known, only ${version}`)
+  if (found < versionMin || found > version)
+    return fail(`snapshot version ${found} is not known, only ${versionMin} to ${version}`)
   if (crc32c(bytes.subarray(0, end)) !== stored) return fail('the checksum of the snapshot does not match')
   const state = new DurableState()
-  readGroups(r, state)
+  readGroups(r, state, found)
   readPending(r, state)
   if (r.failure === undefined && r.remaining > 0) r.fail('bytes beyond the end')
   return r.failure === undefined ? succeed(state) : fail(r.failure)
 }
 
-/** Runs `read` for each element, in what must be strictly ascending order of the keys it returns. */
-function readAscending(r: ByteReader, elementBytesMin: number, read: () => string | number): number {
-  const count = r.arrayLength(true, elementBytesMin)
-  let previous: string | number | undefined
-  for (let left = count; left > 0 && r.failure === undefined; left -= 1) {
-    const key = read()
-    if (previous !== undefined && key <= previous) r.fail('keys out of order')
-    previous = key
-  }
-  return count
-}
-
-function readGroups(r: ByteReader, state: DurableState): void {
+function readGroups(r: ByteReader, state: DurableState, found: number): void {
   readAscending(r, 3, () => {
     const groupId = r.string(true)
     const metadata = r.bool() ? readMetadata(r) : undefined
     if (metadata !== undefined && r.failure === undefined) state.replay({ kind: 'group', groupId, value: metadata })
+    const consumer = found >= 2 && r.bool() ? readConsumerGroup(r, groupId) : undefined
+    if (consumer !== undefined && r.failure === undefined) for (const record of consumer) state.replay(record)
     const topics = readOffsets(r, (topic, partition, value) => {
       state.replay({ kind: 'offset', groupId, topic, partition, value })
     })
-    if (metadata === undefined && topics === 0) r.fail('a group without anything')
+    if (metadata === undefined && consumer === undefined && topics === 0) r.fail('a group without anything')
     return groupId
   })
 }
@@ -147,12 +140,6 @@ function readPending(r: ByteReader, state: DurableState): void {
     if (groups === 0) r.fail('a producer without anything')
     return producerId
   })
-}
-
-function readNumber(r: ByteReader): number {
-  const value = Number(r.int64())
-  if (!Number.isSafeInteger(value)) r.fail('a number beyond 2^53')
-  return value
 }
 
 function readMetadata(r: ByteReader): StoredGroup {

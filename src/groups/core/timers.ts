@@ -1,6 +1,7 @@
 // Owns what happens when something falls due. Not when that is (deadlines.ts).
 
 import { assertNever } from '../../base/assert.ts'
+import { takeTurn } from './consumer/turns.ts'
 import type { Group, Subject } from './group.ts'
 import type { Instant } from './messages.ts'
 import { completeJoin, removeMember, removePending } from './rebalance.ts'
@@ -17,6 +18,8 @@ export function onDue(shard: Shard, due: Subject, now: Instant): void {
       return onJoinDue(shard, due.group, now)
     case 'sync':
       return onSyncDue(shard, due.group, now)
+    case 'consumer':
+      return takeTurn(shard, due.group, { kind: 'due', memberId: due.memberId, timer: due.timer }, now)
     case 'sweep':
       planSweep(shard, now)
       return shard.deadlines.set(shard.sweep, now.monotonicMs + shard.settings.offsetsRetentionCheckIntervalMs)

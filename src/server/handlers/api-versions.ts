@@ -24,8 +24,11 @@ const ranges = (served: Iterable<ServedApi>): ApiVersion[] =>
     .sort((one, other) => one.entry.key - other.entry.key)
     .map(({ entry, versionMax }) => apiVersion({ apiKey: entry.key, minVersion: entry.advertisedMin, maxVersion: versionMax }))
 
-/** By Kafka's names; each at the level it says. Clients go by the finalized ones: 2 of transactions is KIP-890. */
-const featureLevels: Readonly<Record<string, number>> = { 'transaction.version': 2 }
+/**
+ * By Kafka's names; each at the level it says. Clients go by the finalized ones: 2 of transactions is KIP-890, 1 of groups
+ * KIP-848.
+ */
+const featureLevels: Readonly<Record<string, number>> = { 'group.version': 1, 'transaction.version': 2 }
 
 const features = {
   supportedFeatures: Object.entries(featureLevels).map(([name, maxVersion]) =>

@@ -2,6 +2,17 @@
 
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import {
+  consumerGroupDescribeResponse,
+  describedGroup as describedConsumerGroup,
+  readConsumerGroupDescribeRequest,
+  writeConsumerGroupDescribeResponse,
+} from '../../protocol/generated/consumer-group-describe.ts'
+import {
+  consumerGroupHeartbeatResponse,
+  readConsumerGroupHeartbeatRequest,
+  writeConsumerGroupHeartbeatResponse,
+} from '../../protocol/generated/consumer-group-heartbeat.ts'
+import {
   deletableGroupResult,
   deleteGroupsResponse,
   readDeleteGroupsRequest,
@@ -211,6 +222,41 @@ function administrationApis(groups: GroupCoordinator): ServedApi[] {
   ]
 }
 
+/** The consumer protocol (KIP-848). */
+function consumerApis(groups: GroupCoordinator): ServedApi[] {
+  return [
+    delegate(
+      {
+        key: ApiKey.ConsumerGroupHeartbeat,
+        order: 'pipelined',
+        read: readConsumerGroupHeartbeatRequest,
+        write: writeConsumerGroupHeartbeatResponse,
+        failed: (_request, errorCode) => consumerGroupHeartbeatResponse({ errorCode }),
+      },
+      (client, request, version) => groups.consumerGroupHeartbeat(client, request, version),
+    ),
+    delegate(
+      {
+        key: ApiKey.ConsumerGroupDescribe,
+        order: 'serial',
+        read: readConsumerGroupDescribeRequest,
+        write: writeConsumerGroupDescribeResponse,
+        failed: (request, errorCode) =>
+          consumerGroupDescribeResponse({
+            groups: request.groupIds.map((groupId) => describedConsumerGroup({ groupId, errorCode })),
+          }),
+      },
+      async (client, request, version) => {
+        const response = await groups.consumerGroupDescribe(client, request, version)
+        if (!request.includeAuthorizedOperations) return response
+        return consumerGroupDescribeResponse({
+          groups: response.groups.map((group) => ({ ...group, authorizedOperations: groupOperations })),
+        })
+      },
+    ),
+  ]
+}
+
 export function groupApis(groups: GroupCoordinator): ServedApi[] {
-  return [...membershipApis(groups), ...offsetApis(groups), ...administrationApis(groups)]
+  return [...membershipApis(groups), ...consumerApis(groups), ...offsetApis(groups), ...administrationApis(groups)]
 }

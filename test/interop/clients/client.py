@@ -98,20 +98,30 @@ def confluent_consume(request):
 def confluent_join(request):
     from confluent_kafka import Consumer
 
-    consumer = Consumer({
+    settings = {
         'bootstrap.servers': request['bootstrap'],
         'group.id': request['group'],
         'auto.offset.reset': 'earliest',
         'enable.auto.commit': False,
-        'session.timeout.ms': 6000,
-        'heartbeat.interval.ms': 300,
         'fetch.wait.max.ms': 100,
-    })
-    consumer.subscribe(
-        [request['topic']],
-        on_assign=lambda _, parts: tell(assigned=[part.partition for part in parts]),
-        on_revoke=lambda *_: tell(assigned=[]),
-    )
+        'topic.metadata.refresh.interval.ms': 1000,
+    }
+    if request.get('protocol') == 'consumer':
+        # The broker tells sessions and heartbeats; assignments change by what is gained and lost.
+        consumer = Consumer({**settings, 'group.protocol': 'consumer'})
+        numbers = lambda parts: [part.partition for part in parts]
+        handlers = {
+            'on_assign': lambda _, parts: tell(gained=numbers(parts)),
+            'on_revoke': lambda _, parts: tell(lost=numbers(parts)),
+            'on_lost': lambda _, parts: tell(lost=numbers(parts)),
+        }
+    else:
+        consumer = Consumer({**settings, 'session.timeout.ms': 6000, 'heartbeat.interval.ms': 300})
+        handlers = {
+            'on_assign': lambda _, parts: tell(assigned=[part.partition for part in parts]),
+            'on_revoke': lambda *_: tell(assigned=[]),
+        }
+    consumer.subscribe([request['topic']], **handlers)
     while not stopping:
         message = consumer.poll(0.1)
         if message is None:

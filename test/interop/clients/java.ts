@@ -3,7 +3,7 @@
  * text), and VerifiableConsumer as the member of a group. Starting a JVM costs a second or two of CPU: be sparing.
  */
 import { javaArgs, javaTool } from '../../support/tools/kafka.ts'
-import type { Client } from '../client.ts'
+import type { Client, Member } from '../client.ts'
 import { digest, type SeenRecord, type SentRecord } from '../records.ts'
 import { joinByLines } from './lines.ts'
 
@@ -47,10 +47,17 @@ function seenOf(line: string): SeenRecord {
 const printed = { 'print.partition': 'true', 'print.offset': 'true', 'print.headers': 'true', 'print.key': 'true' }
 
 /** With a group: reads on from what the group committed, and commits what it read. */
-export async function consoleConsume(bootstrap: string, topic: string, count: number, group?: string): Promise<SeenRecord[]> {
+export async function consoleConsume(
+  bootstrap: string,
+  topic: string,
+  count: number,
+  group?: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<SeenRecord[]> {
   const where = ['--bootstrap-server', bootstrap, '--topic', topic, '--from-beginning', '--timeout-ms', '30000']
   const much = ['--max-messages', String(count), ...(group === undefined ? [] : ['--group', group])]
-  const stdout = await javaOrThrow('consumer.ConsoleConsumer', [...where, ...much, ...property('--formatter-property', printed)])
+  const how = [...property('--formatter-property', printed), ...property('--command-property', settings)]
+  const stdout = await javaOrThrow('consumer.ConsoleConsumer', [...where, ...much, ...how])
   return stdout
     .trimEnd()
     .split('\n')
@@ -71,35 +78,35 @@ export const java: Client = {
     }
   },
   consume: (bootstrap, topic, count) => consoleConsume(bootstrap, topic, count),
-  join: (bootstrap, topic, group) => {
-    const args = [
-      '--bootstrap-server',
-      bootstrap,
-      '--topic',
-      topic,
-      '--group-id',
-      group,
-      '--verbose',
-      '--session-timeout',
-      '6000',
-    ]
-    return Promise.resolve(
-      joinByLines({
-        command: 'java',
-        args: javaArgs(`${tools}.VerifiableConsumer`, args),
-        understand: (line, from) => {
-          if (from === 'stderr' || !line.startsWith('{')) return undefined
-          const told = JSON.parse(line) as VerifiableLine
-          const numbers = told.partitions?.map(({ partition }) => partition) ?? []
-          if (told.name === 'partitions_assigned') return { gained: numbers }
-          if (told.name === 'partitions_revoked') return { lost: numbers }
-          if (told.name !== 'record_data') return undefined
-          const { partition = 0, offset = 0, key = null, value = null } = told
-          return { seen: [{ partition, offset, key: bytes(key), value: bytes(value), headers: [] }] }
-        },
-      }),
-    )
-  },
+  join: (bootstrap, topic, group) => Promise.resolve(verifiableMember({ bootstrap, topic, group })),
+}
+
+/** One VerifiableConsumer; in the consumer protocol the broker tells the session. */
+export function verifiableMember(order: {
+  readonly bootstrap: string
+  readonly topic: string
+  readonly group: string
+  readonly protocol?: 'consumer'
+  readonly instanceId?: string
+}): Member {
+  const { bootstrap, topic, group, protocol, instanceId } = order
+  const where = ['--bootstrap-server', bootstrap, '--topic', topic, '--group-id', group, '--verbose']
+  const how = protocol === undefined ? ['--session-timeout', '6000'] : ['--group-protocol', protocol]
+  const who = instanceId === undefined ? [] : ['--group-instance-id', instanceId]
+  return joinByLines({
+    command: 'java',
+    args: javaArgs(`${tools}.VerifiableConsumer`, [...where, ...how, ...who]),
+    understand: (line, from) => {
+      if (from === 'stderr' || !line.startsWith('{')) return undefined
+      const told = JSON.parse(line) as VerifiableLine
+      const numbers = told.partitions?.map(({ partition }) => partition) ?? []
+      if (told.name === 'partitions_assigned') return { gained: numbers }
+      if (told.name === 'partitions_revoked') return { lost: numbers }
+      if (told.name !== 'record_data') return undefined
+      const { partition = 0, offset = 0, key = null, value = null } = told
+      return { seen: [{ partition, offset, key: bytes(key), value: bytes(value), headers: [] }] }
+    },
+  })
 }
 
 interface VerifiableLine {

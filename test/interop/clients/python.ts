@@ -32,8 +32,8 @@ async function call(library: string, action: string, request: unknown): Promise<
   return stdout
 }
 
-const pythonClient = (library: string, compressions: readonly Compression[]): Client => ({
-  name: library,
+const pythonClient = (library: string, compressions: readonly Compression[], protocol?: 'consumer'): Client => ({
+  name: protocol === undefined ? library : `${library} in the ${protocol} protocol`,
   compressions,
   traits: {},
   canBeIdempotent: true,
@@ -57,11 +57,12 @@ const pythonClient = (library: string, compressions: readonly Compression[]): Cl
     Promise.resolve(
       joinByLines({
         command: pythonPath(),
-        args: ['-u', script, library, 'join', JSON.stringify({ bootstrap, topic, group })],
+        args: ['-u', script, library, 'join', JSON.stringify({ bootstrap, topic, group, protocol })],
         understand: (line, from) => {
           if (from === 'stderr') return undefined
-          const told = JSON.parse(line) as { assigned?: number[]; seen?: WireRecord }
-          return told.seen === undefined ? { assigned: told.assigned ?? [] } : { seen: [seenOf(told.seen)] }
+          const told = JSON.parse(line) as { assigned?: number[]; gained?: number[]; lost?: number[]; seen?: WireRecord }
+          const { seen, ...assignment } = told
+          return seen === undefined ? assignment : { seen: [seenOf(seen)] }
         },
       }),
     ),
@@ -70,5 +71,6 @@ const pythonClient = (library: string, compressions: readonly Compression[]): Cl
 const all: readonly Compression[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd']
 
 export const confluentKafka = pythonClient('confluent-kafka', all)
+export const confluentKafkaConsumer = pythonClient('confluent-kafka', all, 'consumer')
 export const kafkaPython = pythonClient('kafka-python', all)
 export const aioKafka = pythonClient('aiokafka', all)

@@ -1,17 +1,12 @@
-// Owns matching transactional ids by a client's regular expression. RE2 (as Kafka's RE2/J): its time is linear in the text, so that no
-// expression of a client can hold up the event loop. Loaded when one is used first.
+// Owns matching transactional ids by a client's regular expression. Not which expressions are taken (groups).
 
-import { RE2JS } from 're2js'
+import { compileExpression } from '../../../groups/index.ts'
 
 const everything = (): boolean => true
 
 /** Undefined: the expression is none. */
 export function matcherOf(pattern: string | null): ((id: string) => boolean) | undefined {
   if (pattern === null || pattern === '') return everything
-  try {
-    const compiled = RE2JS.compile(pattern)
-    return (id) => compiled.matches(id)
-  } catch {
-    return undefined
-  }
+  const expression = compileExpression(pattern)
+  return expression === undefined ? undefined : (id) => expression.matches(id)
 }

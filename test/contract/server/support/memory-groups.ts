@@ -19,6 +19,10 @@ export function memoryGroups(broker: MemoryBroker): GroupCoordinator {
       topicIdOf: (name) => broker.topicByName(name)?.id,
       nameOf: (id) => broker.topicById(topicId(id))?.name,
       partitionExists: (name, partition) => broker.topicByName(name)?.partitions[partition] !== undefined,
+      partitionCountOf: (name) => broker.topicByName(name)?.partitions.length,
+      names: () => [...broker.topics()].map(({ name }) => name),
+      // The tests make their topics before they join.
+      version: () => 0,
     },
     settings: { ...standardGroupSettings, initialRebalanceDelayMs: 0 },
   })

@@ -350,10 +350,12 @@ test("a deleted topic's offsets go, in every partition", async () => {
 test('records of other kinds are passed over, malformed ones are named', () => {
   const { coordinator } = new World()
   const value = new Uint8Array(4)
-  expect(coordinator.replay(0, { key: new Uint8Array([0, 3, 0, 1, 97]), value, timestampMs: 0 })).toEqual({
+  // Of share groups.
+  expect(coordinator.replay(0, { key: new Uint8Array([0, 11, 0, 1, 97]), value, timestampMs: 0 })).toEqual({
     ok: true,
     value: 'ignored',
   })
+  expect(coordinator.replay(0, { key: new Uint8Array([0, 3, 0, 1, 97]), value, timestampMs: 0 })).toMatchObject({ ok: false })
   expect(coordinator.replay(0, { key: new Uint8Array([0, 2, 0, 9, 97]), value, timestampMs: 0 })).toMatchObject({ ok: false })
   expect(
     coordinator.replay(0, { key: new Uint8Array([0, 2, 0, 1, 97]), value: new Uint8Array([0, 9]), timestampMs: 0 }),

@@ -1,8 +1,11 @@
 // Owns a small world around one GroupMachine for tests: time by hand, appends that end when told, replies by ticket.
 
+import type { KnownTopic, TopicView } from '../../../../src/groups/core/consumer/topics.ts'
 import { GroupMachine } from '../../../../src/groups/core/machine.ts'
 import type {
   Append,
+  ConsumerHeartbeatAsk,
+  ConsumerHeartbeatReply,
   GroupError,
   Instant,
   JoinAsk,
@@ -36,7 +39,40 @@ export function subscription(...topics: string[]): Uint8Array {
   return bytes
 }
 
+export const idOfT = 'AAAAAAAAAAAAAAAAAAAAAQ'
+export const idOfU = 'AAAAAAAAAAAAAAAAAAAAAg'
+
+/** Topics that a test makes, grows and deletes. Here an expression is JavaScript's. */
+export class PlayTopics implements TopicView {
+  version = 1
+  readonly #topics = new Map<string, KnownTopic>([
+    ['t', { id: idOfT, partitionCount: 4 }],
+    ['u', { id: idOfU, partitionCount: 2 }],
+  ])
+
+  set(name: string, topic: KnownTopic | undefined): void {
+    this.version += 1
+    if (topic === undefined) this.#topics.delete(name)
+    else this.#topics.set(name, topic)
+  }
+
+  topic(name: string): KnownTopic | undefined {
+    return this.#topics.get(name)
+  }
+
+  nameOf(topicId: string): string | undefined {
+    return [...this.#topics].find(([, { id }]) => id === topicId)?.[0]
+  }
+
+  matching(expression: string): readonly string[] | undefined {
+    if (expression.includes('[')) return undefined
+    const pattern = new RegExp(`^(?:${expression})$`)
+    return [...this.#topics.keys()].filter((name) => pattern.test(name)).sort()
+  }
+}
+
 export class Play {
+  readonly topics = new PlayTopics()
   machine: GroupMachine
   readonly settings: GroupSettings
   nowMs = 1_000_000
@@ -51,7 +87,7 @@ export class Play {
 
   constructor(settings: Partial<GroupSettings> = {}) {
     this.settings = { ...standardGroupSettings, initialRebalanceDelayMs: 0, ...settings }
-    this.machine = new GroupMachine(this.settings)
+    this.machine = new GroupMachine(this.settings, this.topics)
     this.machine.activate(this.now)
   }
 
@@ -99,7 +135,7 @@ export class Play {
 
   /** A fresh coordinator that has replayed the log. */
   restart(): void {
-    this.machine = new GroupMachine(this.settings)
+    this.machine = new GroupMachine(this.settings, this.topics)
     for (const { record, producer } of this.log) this.machine.replay(record, producer?.producerId)
     this.machine.activate(this.now)
     this.waiting.length = 0
@@ -126,6 +162,47 @@ export class Play {
     this.machine.join(ticket, whole, this.now)
     this.step()
     return ticket
+  }
+
+  /** A heartbeat of the consumer protocol; epoch 0, the default, joins and says all that is to be said. */
+  beat(memberId: string, ask: Partial<ConsumerHeartbeatAsk> = {}): Ticket {
+    const ticket = this.ticket
+    const joins = (ask.memberEpoch ?? 0) === 0
+    const whole: ConsumerHeartbeatAsk = {
+      groupId: 'g',
+      memberId,
+      memberEpoch: 0,
+      instanceId: undefined,
+      rackId: undefined,
+      clientId: 'client',
+      clientHost: '/10.0.0.1',
+      rebalanceTimeoutMs: joins ? 60_000 : undefined,
+      topics: joins && ask.expression === undefined ? ['t'] : undefined,
+      expression: undefined,
+      assignor: undefined,
+      owned: joins ? new Map() : undefined,
+      ...ask,
+    }
+    this.machine.consumerHeartbeat(ticket, whole, this.now)
+    this.step()
+    return ticket
+  }
+
+  beaten(ticket: Ticket): ConsumerHeartbeatReply {
+    const body = this.replies.get(ticket)
+    if (body?.kind !== 'consumer-heartbeat') throw new Error(`ticket ${ticket} has no heartbeat reply`)
+    return body
+  }
+
+  /** A heartbeat and its answer, in short: `error`, or the epoch and what was told, as `3 t0 t1`. */
+  told(memberId: string, ask: Partial<ConsumerHeartbeatAsk> = {}): string {
+    const { error, memberEpoch, assigned } = this.beaten(this.beat(memberId, ask))
+    if (error !== 'NONE') return error
+    if (assigned === undefined) return String(memberEpoch)
+    const names = [...assigned].flatMap(([id, partitions]) =>
+      [...partitions.keys()].map((partition) => `${this.topics.nameOf(id) ?? id}${partition}`),
+    )
+    return [memberEpoch, ...names.sort()].join(' ')
   }
 
   joined(ticket: Ticket): JoinReply {
@@ -178,11 +255,12 @@ export class Play {
       groupId?: string
       producer?: Producer
       retentionMs?: number
+      understandsEpochs?: boolean
     },
     ...offsets: Partial<OffsetToCommit>[]
   ): Ticket {
     const ticket = this.ticket
-    const { memberId = '', generation = -1, instanceId, groupId = 'g', producer, retentionMs } = who
+    const { memberId = '', generation = -1, instanceId, groupId = 'g', producer, retentionMs, understandsEpochs } = who
     const whole = offsets.map((one) => ({
       topic: 't',
       partition: 0,
@@ -192,7 +270,7 @@ export class Play {
       metadata: '',
       ...one,
     }))
-    const claim = { groupId, memberId, generation, instanceId }
+    const claim = { groupId, memberId, generation, instanceId, ...(understandsEpochs === true && { understandsEpochs }) }
     this.machine.commit(ticket, { ...claim, retentionMs, offsets: whole, ...(producer && { producer }) }, this.now)
     this.step()
     return ticket

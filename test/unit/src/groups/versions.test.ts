@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { consumerGroupDescribeRequest } from '../../../../src/protocol/generated/consumer-group-describe.ts'
+import { consumerGroupHeartbeatRequest } from '../../../../src/protocol/generated/consumer-group-heartbeat.ts'
 import { deleteGroupsRequest } from '../../../../src/protocol/generated/delete-groups.ts'
 import { describeGroupsRequest } from '../../../../src/protocol/generated/describe-groups.ts'
 import { heartbeatRequest } from '../../../../src/protocol/generated/heartbeat.ts'
@@ -43,6 +45,29 @@ const calls: Calls = {
   ],
   Heartbeat: (coordinator, version) => [
     coordinator.heartbeat(client, heartbeatRequest({ groupId: 'g', memberId: 'm' }), version),
+  ],
+  ConsumerGroupHeartbeat: (coordinator, version) => [
+    coordinator.consumerGroupHeartbeat(
+      client,
+      consumerGroupHeartbeatRequest({
+        groupId: 'k',
+        memberId: version === 0 ? '' : 'm',
+        rebalanceTimeoutMs: 1_000,
+        subscribedTopicNames: ['t'],
+        subscribedTopicRegex: version === 0 ? null : 'u.*',
+        topicPartitions: [],
+      }),
+      version,
+    ),
+    coordinator.consumerGroupHeartbeat(client, consumerGroupHeartbeatRequest({ groupId: 'k', memberId: 'm' }), version),
+    coordinator.consumerGroupHeartbeat(
+      client,
+      consumerGroupHeartbeatRequest({ groupId: 'none', memberId: 'm', memberEpoch: 3 }),
+      version,
+    ),
+  ],
+  ConsumerGroupDescribe: (coordinator, version) => [
+    coordinator.consumerGroupDescribe(client, consumerGroupDescribeRequest({ groupIds: ['k', 'none', ''] }), version),
   ],
   LeaveGroup: (coordinator, version) =>
     ['g', ''].map((groupId) => {

@@ -77,6 +77,7 @@ export class World {
     ['t', { id: 'AAAAAAAAAAAAAAAAAAAAAQ', partitions: 4 }],
     ['u', { id: 'AAAAAAAAAAAAAAAAAAAAAg', partitions: 2 }],
   ])
+  topicsVersion = 1
   /** While set, appends fail so. */
   failure: OpErrorKind | undefined
   /** While true, appends wait for `release`. */
@@ -108,6 +109,9 @@ export class World {
         },
         nameOf: (id) => [...this.topics].find(([, topic]) => topic.id === id)?.[0],
         partitionExists: (name, partition) => partition >= 0 && partition < (this.topics.get(name)?.partitions ?? 0),
+        partitionCountOf: (name) => this.topics.get(name)?.partitions,
+        names: () => this.topics.keys(),
+        version: () => this.topicsVersion,
       },
       settings: { ...standardGroupSettings, initialRebalanceDelayMs: 0, ...settings },
     })
