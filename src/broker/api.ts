@@ -2,6 +2,7 @@
 // how any of it is done.
 
 import type { Outcome } from '../base/outcome.ts'
+import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
 /** Kafka's own error, ready for an answer. */
@@ -140,6 +141,14 @@ export interface ProducerIdAndEpoch {
   readonly producerEpoch: number
 }
 
+/** The users of SASL SCRAM, as the cluster's metadata has them. */
+export interface ScramUsers {
+  of(user: string): ScramCredentialsOfUser | undefined
+  users(): Iterable<string>
+  /** All of them at once, answered when they are in the bucket. */
+  alter(changes: readonly ScramChange[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -158,6 +167,7 @@ export interface Broker {
   initProducerId(current: ProducerIdAndEpoch | undefined): Promise<Outcome<ProducerIdAndEpoch, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
+  readonly scram: ScramUsers
   /** False until recovery has finished and after shutdown has begun. */
   readonly serving: boolean
 }

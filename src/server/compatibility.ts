@@ -18,7 +18,6 @@ const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]
       'ListTransactions',
     ],
   ],
-  ['the Kafka port has no SASL in this version', ['SaslHandshake', 'SaslAuthenticate', 'DescribeUserScramCredentials', 'AlterUserScramCredentials']], // prettier-ignore
   ['there is no authorizer in this version', ['DescribeAcls', 'CreateAcls', 'DeleteAcls']],
   ['there are no client quotas in this version', ['DescribeClientQuotas', 'AlterClientQuotas']],
   ['a node has one log folder', ['AlterReplicaLogDirs']],

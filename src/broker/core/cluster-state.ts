@@ -1,10 +1,11 @@
-// Owns the metadata machine: which topics exist, their partitions and configs, and which producer ids were given out. Commands go
+// Owns the metadata machine: which topics exist, their partitions and configs, SCRAM users, and which producer ids were given out. Commands go
 // through the metadata group's log; only `apply` changes the state, live and at recovery. Not the partitions' own logs.
 //
-// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}.
+// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…] once there are such users.
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { groupNumber, type GroupNumber, type TopicId, topicId } from '../../model/ids.ts'
+import { areScramChanges, type ScramChange, ScramCredentials, type ScramForm } from './scram-credentials.ts'
 
 export interface TopicRecord {
   readonly name: string
@@ -29,6 +30,7 @@ export type ClusterCommand =
   /** `configs` are all that the topic has from now on. */
   | { readonly kind: 'alter-topic-configs'; readonly id: string; readonly configs: Readonly<Record<string, string>> }
   | { readonly kind: 'allocate-producer-ids'; readonly count: number }
+  | { readonly kind: 'alter-scram-credentials'; readonly changes: readonly ScramChange[] }
 
 /** What a command changed. */
 export type ClusterChange =
@@ -37,6 +39,7 @@ export type ClusterChange =
   | { readonly kind: 'partitions-created'; readonly topic: TopicRecord; readonly from: number }
   | { readonly kind: 'topic-configs-altered'; readonly topic: TopicRecord }
   | { readonly kind: 'producer-ids-allocated'; readonly first: number; readonly count: number }
+  | { readonly kind: 'scram-credentials-altered' }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
 
@@ -69,6 +72,8 @@ function isCommand(form: Record<string, unknown>): boolean {
       return typeof id === 'string'
     case 'allocate-producer-ids':
       return isCount(count)
+    case 'alter-scram-credentials':
+      return areScramChanges(form['changes'])
     default:
       return false
   }
@@ -104,11 +109,13 @@ interface SnapshotForm {
     readonly groups: readonly number[]
     readonly configs: Readonly<Record<string, string>>
   }>
+  readonly scram?: ScramForm
 }
 
 function isWhole(form: Partial<SnapshotForm>): boolean {
   if (!Number.isSafeInteger(form.nextGroup) || !Number.isSafeInteger(form.nextProducerId) || !Array.isArray(form.topics))
     return false
+  if (form.scram !== undefined && !areScramChanges(form.scram)) return false
   return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
     (topic) =>
       typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
@@ -118,6 +125,8 @@ function isWhole(form: Partial<SnapshotForm>): boolean {
 export class ClusterState {
   readonly #byName = new Map<string, TopicRecord>()
   readonly #byId = new Map<TopicId, TopicRecord>()
+  /** Changed by `apply` and `restore` only. */
+  readonly scram = new ScramCredentials()
   #nextGroup = 1
   #nextProducerId = 0
 
@@ -151,6 +160,7 @@ export class ClusterState {
         return command.partitionCount > topic.groups.length ? undefined : 'fewer-partitions'
       }
       case 'allocate-producer-ids':
+      case 'alter-scram-credentials':
         return undefined
     }
   }
@@ -195,6 +205,9 @@ export class ClusterState {
         this.#nextProducerId += command.count
         return succeed({ kind: 'producer-ids-allocated', first, count: command.count })
       }
+      case 'alter-scram-credentials':
+        this.scram.apply(command.changes)
+        return succeed({ kind: 'scram-credentials-altered' })
     }
   }
 
@@ -210,11 +223,13 @@ export class ClusterState {
   }
 
   snapshot(): Uint8Array {
+    const scram = this.scram.form()
     const form: SnapshotForm = {
       v: version,
       nextGroup: this.#nextGroup,
       nextProducerId: this.#nextProducerId,
       topics: [...this.#byName.values()].map((topic) => ({ ...topic, configs: Object.fromEntries(topic.configs) })),
+      ...(scram.length === 0 ? {} : { scram }),
     }
     return new TextEncoder().encode(JSON.stringify(form))
   }
@@ -227,6 +242,7 @@ export class ClusterState {
     this.#byId.clear()
     this.#nextGroup = form.nextGroup
     this.#nextProducerId = form.nextProducerId
+    this.scram.restore(form.scram ?? [])
     for (const topic of form.topics) {
       this.#put({
         name: topic.name,

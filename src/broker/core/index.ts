@@ -10,5 +10,13 @@ export {
 } from './cluster-state.ts'
 export { decodeControl } from './control.ts'
 export { PartitionState } from './partition-state.ts'
+export {
+  type ScramChange,
+  type ScramCredential,
+  ScramCredentials,
+  type ScramCredentialsOfUser,
+  type ScramMechanismName,
+  scramMechanismNames,
+} from './scram-credentials.ts'
 export type { TailBatch } from './tail-index.ts'
 export { checkTopicConfigs, resolveTopicSettings, topicConfigDefinitions, type TopicSettings } from './topic-settings.ts'

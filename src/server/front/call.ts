@@ -3,6 +3,7 @@
 
 import type { RequestHeader } from '../../protocol/index.ts'
 import type { ConnectionFacts } from '../listener/connection.ts'
+import type { Principal } from '../security/principal.ts'
 import type { ApiCounters } from './api-counters.ts'
 
 export class Call {
@@ -24,6 +25,11 @@ export class Call {
 
   get clientId(): string | null {
     return this.header.clientId
+  }
+
+  /** Who is asking, as far as the listener wants to know. */
+  get principal(): Principal {
+    return this.connection.authentication.principal
   }
 
   /** True once the connection is gone or the server stops. */

@@ -20,7 +20,18 @@ export class NoResponse {
 
 export const noResponse = new NoResponse()
 
-export type Reply<Response> = Response | NoResponse
+/** The last response of a connection: a client that failed to authenticate reads why, and then it is closed. */
+export class LastResponse<Response> {
+  readonly response: Response
+  readonly closeReason: string
+
+  constructor(response: Response, closeReason: string) {
+    this.response = response
+    this.closeReason = closeReason
+  }
+}
+
+export type Reply<Response> = Response | NoResponse | LastResponse<Response>
 
 export interface ApiDefinition<Request, Response> {
   readonly key: number
@@ -56,8 +67,11 @@ export function serve<Request, Response>(definition: ApiDefinition<Request, Resp
     (writer) => {
       definition.write(writer, response, version)
     }
-  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> =>
-    reply instanceof NoResponse ? reply : bodyOf(reply, version)
+  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> => {
+    if (reply instanceof NoResponse) return reply
+    if (!(reply instanceof LastResponse)) return bodyOf(reply, version)
+    return new LastResponse(bodyOf(reply.response, version), reply.closeReason)
+  }
   return {
     entry,
     versionMin: entry.versionMin,

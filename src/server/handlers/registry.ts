@@ -25,6 +25,8 @@ import { metadataApi } from './metadata.ts'
 import { offsetForLeaderEpochApi } from './offset-for-leader-epoch.ts'
 import { alterPartitionReassignmentsApi, listPartitionReassignmentsApi } from './partition-reassignments.ts'
 import { produceApi } from './produce.ts'
+import { saslApis } from './sasl.ts'
+import { scramCredentialApis } from './scram-credentials.ts'
 
 export interface Registry {
   readonly apis: readonly ServedApi[]
@@ -59,6 +61,8 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     electLeadersApi(ports),
     alterPartitionReassignmentsApi(ports),
     listPartitionReassignmentsApi(),
+    ...saslApis(),
+    ...scramCredentialApis(ports),
   ]
   return { apis, fetchSessions: fetch.sessions }
 }

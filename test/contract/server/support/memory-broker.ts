@@ -17,8 +17,10 @@ import type {
   ProducerIdAndEpoch,
   ReadRequest,
   ReadResult,
+  ScramUsers,
   TopicView,
 } from '../../../../src/broker/api.ts'
+import { ScramCredentials } from '../../../../src/broker/core/index.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -182,6 +184,16 @@ const config = (name: string, value: string): ConfigEntry => ({
 })
 
 export class MemoryBroker implements Broker {
+  readonly credentials = new ScramCredentials()
+  readonly scram: ScramUsers = {
+    of: (user) => this.credentials.of(user),
+    users: () => this.credentials.users(),
+    alter: async (changes) => {
+      await this.creationGate
+      this.credentials.apply(changes)
+      return succeed(undefined)
+    },
+  }
   readonly clusterId = 'test-cluster'
   readonly nodeId = nodeId(7)
   serving = true
