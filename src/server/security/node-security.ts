@@ -8,6 +8,7 @@ import type { IdSource } from '../../base/prng.ts'
 import type { ScramUsers } from '../../broker/api.ts'
 import { type ScramChange, type ScramMechanismName, scramMechanismNames } from '../../broker/core/index.ts'
 import type { ListenerPlan } from '../listener/endpoint.ts'
+import { LogLimiter } from '../listener/log-limiter.ts'
 import type { ListenerLimits } from '../limits.ts'
 import type { NodeSettings } from '../node-settings.ts'
 import { SaslAuthentication } from './authentication.ts'
@@ -160,7 +161,11 @@ async function openMechanism(
         { clock, log },
       )
       closers.push(verifier.close)
-      return () => new OauthBearerMechanism(verifier.verify)
+      const limiter = new LogLimiter(log, clock)
+      return () =>
+        new OauthBearerMechanism(verifier.verify, (reason) => {
+          limiter.warn('token', 'refused a bearer token', { reason })
+        })
     }
   }
 }

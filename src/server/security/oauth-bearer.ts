@@ -27,23 +27,28 @@ function readMessage(text: string): Message | undefined {
 export class OauthBearerMechanism implements SaslMechanism {
   readonly name = 'OAUTHBEARER'
   readonly #verify: VerifyToken
+  readonly #onRefused: (reason: string) => void
 
-  constructor(verify: VerifyToken) {
+  /** `onRefused` is told at once: many clients hang up on a refusal instead of confirming it. */
+  constructor(verify: VerifyToken, onRefused: (reason: string) => void) {
     this.#verify = verify
+    this.#onRefused = onRefused
   }
 
   begin(): SaslExchange {
-    return new OauthExchange(this.#verify)
+    return new OauthExchange(this.#verify, this.#onRefused)
   }
 }
 
 class OauthExchange implements SaslExchange {
   readonly #verify: VerifyToken
+  readonly #onRefused: (reason: string) => void
   /** Why the token was refused; the client knows it by now. */
   #refused: string | undefined
 
-  constructor(verify: VerifyToken) {
+  constructor(verify: VerifyToken, onRefused: (reason: string) => void) {
     this.#verify = verify
+    this.#onRefused = onRefused
   }
 
   async evaluate(bytes: Uint8Array): Promise<ExchangeStep> {
@@ -53,6 +58,7 @@ class OauthExchange implements SaslExchange {
     const verified = await this.#verify(message.token)
     if (!verified.ok) {
       this.#refused = verified.failure
+      this.#onRefused(verified.failure)
       return { kind: 'continue', reply: refusal }
     }
     const { name, expiresAtMs } = verified.value

@@ -167,7 +167,9 @@ export class ScramExchange implements SaslExchange {
   #finish(text: string, { client, reply, credential }: FirstRound): ExchangeStep {
     const [, withoutProof, binding = '', nonce, proofText = ''] = clientFinalForm.exec(text) ?? []
     if (withoutProof === undefined) return failedStep('its last message is not SCRAM')
-    if (nonce !== `${client.nonce}${this.#ports.serverNonce}`) return failedStep('its nonce is not the one of this exchange')
+    // Not equal, as in Kafka: librdkafka before 2.8.1 writes its own half twice. Our half still has to come back whole, in its place.
+    if (nonce?.endsWith(`${client.nonce}${this.#ports.serverNonce}`) !== true)
+      return failedStep('its nonce is not the one of this exchange')
     if (Buffer.from(binding, 'base64').toString('utf8') !== client.header) return failedStep('its channel binding has changed')
     const proof = Buffer.from(proofText, 'base64')
     if (proof.length !== this.#hash.bytes) return failedStep('its proof is of the wrong length')

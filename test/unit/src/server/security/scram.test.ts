@@ -104,6 +104,24 @@ describe('SCRAM', () => {
     expect(say(exchange, `${final},p=${proof}`)).toMatchObject({ kind: 'done', name })
   })
 
+  it('takes a nonce whose client half is written twice, as librdkafka did for years, but not without our half', async () => {
+    const credential = await credentialFor('SCRAM-SHA-256', 'secret', seededIds(7))
+    const mechanism = new ScramMechanism('SCRAM-SHA-256', { credentialOf: () => credential, idSource: seededIds(1) })
+    const clientFirst = 'n=alice,r=abc'
+    for (const written of ['', 'abc']) {
+      const exchange = mechanism.begin()
+      const serverFirst = text(say(exchange, `n,,${clientFirst}`))
+      const final = `c=biws,r=${written}${/^r=([^,]+)/.exec(serverFirst)![1]}`
+      const proof = proofOf('SCRAM-SHA-256', { password: 'secret', clientFirst, serverFirst, final })
+      expect(say(exchange, `${final},p=${proof}`).kind).toBe('done')
+    }
+    const exchange = mechanism.begin()
+    const serverFirst = text(say(exchange, `n,,${clientFirst}`))
+    const final = 'c=biws,r=abcabc'
+    const proof = proofOf('SCRAM-SHA-256', { password: 'secret', clientFirst, serverFirst, final })
+    expect(say(exchange, `${final},p=${proof}`).kind).toBe('failed')
+  })
+
   it('cannot be asked which users there are: who is not there has a salt that stays, and no password fits', async () => {
     const credential = await credentialFor('SCRAM-SHA-256', 'secret', seededIds(7))
     const mechanism = new ScramMechanism('SCRAM-SHA-256', {
