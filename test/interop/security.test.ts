@@ -119,6 +119,8 @@ describeWithTools(['kafka', 'python', 'kcat'], 'Secured listeners', () => {
       await javaTold(configs, by, {
         args: ['--alter', '--entity-type', 'users', '--entity-name', 'gone', '--delete-config', 'SCRAM-SHA-256'],
       })
+      const described = await javaTold(configs, by, { args: ['--describe', ...entity] })
+      for (const name of ['SCRAM-SHA-256', 'SCRAM-SHA-512']) expect(described).toContain(`${name}=iterations=8192`)
       const made = await javaTold(topics, by, { args: ['--create', '--topic', 'made-by-admin'] })
       expect(made).toContain('Created topic')
     },

@@ -8,6 +8,7 @@ import { createPartitionsApi } from './create-partitions.ts'
 import { createTopicsApi } from './create-topics.ts'
 import { deleteRecordsApi } from './delete-records.ts'
 import { deleteTopicsApi } from './delete-topics.ts'
+import { describeClientQuotasApi } from './describe-client-quotas.ts'
 import { describeClusterApi } from './describe-cluster.ts'
 import { describeConfigsApi } from './describe-configs.ts'
 import { describeLogDirsApi } from './describe-log-dirs.ts'
@@ -63,6 +64,7 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     listPartitionReassignmentsApi(),
     ...saslApis(),
     ...scramCredentialApis(ports),
+    describeClientQuotasApi(),
   ]
   return { apis, fetchSessions: fetch.sessions }
 }
