@@ -2,6 +2,7 @@
 // how any of it is done.
 
 import type { Outcome } from '../base/outcome.ts'
+import type { AclRecord, Acls } from './core/acls.ts'
 import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
@@ -149,6 +150,14 @@ export interface ScramUsers {
   alter(changes: readonly ScramChange[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** The ACLs of the cluster. */
+export interface AclStore {
+  /** For reading. */
+  readonly set: Acls
+  /** Answered when the change is in the bucket. */
+  alter(additions: readonly AclRecord[], removals: readonly AclRecord[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -168,6 +177,7 @@ export interface Broker {
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
   readonly scram: ScramUsers
+  readonly acls: AclStore
   /** False until recovery has finished and after shutdown has begun. */
   readonly serving: boolean
 }

@@ -12,6 +12,7 @@ import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
 import { topicNameFault } from '../model/topic-name.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import type {
+  AclStore,
   Broker,
   ConfigChange,
   ConfigEntry,
@@ -93,6 +94,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   readonly nodeId: NodeId
   serving = false
   readonly scram: ScramUsers
+  readonly acls: AclStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents
@@ -127,6 +129,13 @@ export class StandaloneBroker implements Broker, CommitListener {
       users: () => this.#cluster.scram.users(),
       alter: async (changes) => {
         const outcome = await this.#execute({ kind: 'alter-scram-credentials', changes })
+        return outcome.ok ? succeed(undefined) : outcome
+      },
+    }
+    this.acls = {
+      set: this.#cluster.acls,
+      alter: async (additions, removals) => {
+        const outcome = await this.#execute({ kind: 'alter-acls', additions, removals })
         return outcome.ok ? succeed(undefined) : outcome
       },
     }
@@ -477,6 +486,7 @@ export class StandaloneBroker implements Broker, CommitListener {
       }
       case 'producer-ids-allocated':
       case 'scram-credentials-altered':
+      case 'acls-altered':
         return
     }
   }

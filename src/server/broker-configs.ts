@@ -7,13 +7,15 @@ import type { NodeSettings } from './node-settings.ts'
 import { usesSasl, usesTls } from './security/protocol.ts'
 
 /** By the names of their settings; nothing of a secret, and nothing while no listener asks for it. */
-function securityConfigsOf({ tls, sasl }: NodeSettings, listeners: readonly ListenerPlan[]): Array<[string, string]> {
+function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly ListenerPlan[]): Array<[string, string]> {
   const values: Array<[string, string]> = []
   if (listeners.some(({ name, protocol }) => name !== protocol))
     values.push(['listener.security.protocol.map', listeners.map(({ name, protocol }) => `${name}:${protocol}`).join(',')])
   if (listeners.some(({ protocol }) => usesTls(protocol))) values.push(['ssl.client.auth', tls.clientAuth])
   if (listeners.some(({ protocol }) => usesSasl(protocol)))
     values.push(['sasl.enabled.mechanisms', sasl.mechanisms.join(',')], ['connections.max.reauth.ms', String(sasl.sessionMsMax)])
+  if (acl.enabled)
+    values.push(['super.users', acl.superUsers.join(';')], ['allow.everyone.if.no.acl.found', String(acl.allowIfNone)])
   return values
 }
 

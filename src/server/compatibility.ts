@@ -18,7 +18,6 @@ const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]
       'ListTransactions',
     ],
   ],
-  ['there is no authorizer in this version', ['DescribeAcls', 'CreateAcls', 'DeleteAcls']],
   ['there are no client quotas in this version; describing them finds none', ['AlterClientQuotas']],
   ['a node has one log folder', ['AlterReplicaLogDirs']],
   ['as Kafka without a receiver for telemetry', ['GetTelemetrySubscriptions', 'PushTelemetry']],

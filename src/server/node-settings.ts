@@ -49,6 +49,7 @@ export interface NodeSettings {
     readonly sessionMsMax: number
   }
   readonly security: { readonly reloadIntervalMs: number }
+  readonly acl: { readonly enabled: boolean; readonly superUsers: readonly string[]; readonly allowIfNone: boolean }
   readonly http: { readonly listen: HostPort }
   readonly objectStore: { readonly backend: 's3' | 'local' | 'memory'; readonly localDir: string }
   readonly s3: {

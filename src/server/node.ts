@@ -231,7 +231,7 @@ class StandaloneNode implements RunningNode {
   }
 
   #frontOf(broker: StandaloneBroker, groups: GroupCoordinator, whenAllowed: (flush: () => void) => void): KafkaFront {
-    const { kafka, node } = this.#settings
+    const { kafka, node, acl } = this.#settings
     const { clock, prng, log } = this.#world
     const security = assertDefined(this.#security, 'security is opened first').front(broker.scram)
     return new KafkaFront({
@@ -246,6 +246,7 @@ class StandaloneNode implements RunningNode {
         listeners: listenersOf(this.#settings),
         rack: node.rack === '' ? null : node.rack,
         autoCreateTopics: kafka.autoCreateTopics,
+        ...(acl.enabled ? { aclPolicy: { superUsers: new Set(acl.superUsers), allowIfNone: acl.allowIfNone } } : {}),
       },
       security,
       limits: limitsFor({

@@ -5,6 +5,7 @@ import type { Log } from '../base/log.ts'
 import type { Prng } from '../base/prng.ts'
 import type { Broker } from '../broker/api.ts'
 import type { ApiMessages } from '../protocol/generated/codecs.ts'
+import type { AclPolicy } from './guard/decision.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ListenerPlan } from './listener/endpoint.ts'
 import type { FrontSecurity } from './security/node-security.ts'
@@ -28,6 +29,8 @@ export interface FrontSettings {
   readonly rack: string | null
   /** `kafka.auto-create-topics`: a Metadata request for an unknown topic creates it, if the client allows that as well. */
   readonly autoCreateTopics: boolean
+  /** Absent: ACLs are not asked. */
+  readonly aclPolicy?: AclPolicy
 }
 
 /** Who is asking, as the group APIs show it. */

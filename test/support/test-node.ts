@@ -58,6 +58,7 @@ export const settings: NodeSettings = {
     sessionMsMax: 0,
   },
   security: { reloadIntervalMs: 1000 },
+  acl: { enabled: false, superUsers: [], allowIfNone: false },
   http: { listen: { host: '127.0.0.1', port: 0 } },
   objectStore: { backend: 'memory', localDir: '' },
   s3: {

@@ -1,5 +1,6 @@
 // The door of the broker's pure part: the state machines that recovery rebuilds and the running broker goes on with.
 
+export { type AclRecord, Acls, literalPattern, prefixedPattern, wildcardName } from './acls.ts'
 export {
   type ClusterChange,
   type ClusterCommand,

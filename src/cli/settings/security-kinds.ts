@@ -97,3 +97,17 @@ export const optionalUrl: Kind<string | undefined> = {
   },
   show: (value) => value ?? '',
 }
+
+/** Separated by semicolons, as Kafka's super.users: a distinguished name has commas of its own. */
+export const principals: Kind<readonly string[]> = {
+  name: 'User:name; …',
+  parse: (written) => {
+    const all = written
+      .split(';')
+      .map((one) => one.trim())
+      .filter((one) => one !== '')
+    const wrong = all.find((one) => !/^User:./.test(one))
+    return wrong === undefined ? succeed(all) : fail(`has \`${wrong}\`, which is no principal; write for example User:admin`)
+  },
+  show: (all) => all.join('; '),
+}

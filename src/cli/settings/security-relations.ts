@@ -96,6 +96,13 @@ export const securityRelations: readonly Relation[] = [
         : undefined,
   },
   {
+    about: ['acl.enabled', 'acl.super-users'],
+    breach: ({ acl }) =>
+      acl.enabled && acl.superUsers.length === 0
+        ? 'nobody could give anybody a right; name at least one super user, for example User:admin'
+        : undefined,
+  },
+  {
     about: ['sasl.admin-user', 'sasl.admin-password'],
     breach: ({ sasl }) =>
       (sasl.adminUser === undefined) === (sasl.adminPassword === undefined)

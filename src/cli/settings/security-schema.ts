@@ -1,7 +1,14 @@
 // Owns the settings of listeners, TLS and SASL: a part of the table in schema.ts, which puts them among the others.
 
-import { address, choice, milliseconds, optionalAddress, optionalText, text } from './kinds.ts'
-import { listenerAddresses, mechanismNames, namedAddresses, optionalUrl, securityProtocols } from './security-kinds.ts'
+import { address, choice, milliseconds, optionalAddress, optionalText, text, yesNo } from './kinds.ts'
+import {
+  listenerAddresses,
+  mechanismNames,
+  namedAddresses,
+  optionalUrl,
+  principals,
+  securityProtocols,
+} from './security-kinds.ts'
 
 const second = 1000
 const day = 86_400_000
@@ -110,6 +117,22 @@ export const securitySettings = {
     kind: milliseconds(0, 365 * day),
     default: '0',
     doc: 'A client has to authenticate again after so long, or its connection is closed; 0: never. A session never outlives its token.',
+  },
+
+  'acl.enabled': {
+    kind: yesNo,
+    default: 'false',
+    doc: 'Ask ACLs before anything is served; whoever they say nothing about may do nothing. Without it everybody who gets in may do everything.',
+  },
+  'acl.super-users': {
+    kind: principals,
+    default: '',
+    doc: 'Who may do everything, and so give rights to others: `User:admin; User:CN=root,O=Example`. Needed with acl.enabled.',
+  },
+  'acl.allow-if-none': {
+    kind: yesNo,
+    default: 'false',
+    doc: "Allow what no ACL speaks of, as Kafka's allow.everyone.if.no.acl.found.",
   },
 
   'security.reload-interval-ms': {

@@ -1,9 +1,12 @@
 // Owns the Kafka side of the server as one thing: listener, registry and intake put together, started and closed. Does not own the
 // broker it asks.
 
+import { topicId } from '../../model/ids.ts'
+import { Access } from '../guard/access.ts'
 import { versionFallback } from '../handlers/api-versions.ts'
 import { servedApis } from '../handlers/registry.ts'
 import { assertLimits } from '../limits.ts'
+import type { ConnectionFacts } from '../listener/connection.ts'
 import { type BoundAddress, KafkaListener } from '../listener/kafka-listener.ts'
 import type { FrontPorts } from '../ports.ts'
 import { noSecurity, saslAuthentication } from '../security/node-security.ts'
@@ -11,6 +14,21 @@ import type { MetricSource } from '../http/metric-source.ts'
 import { frontMetrics } from './front-metrics.ts'
 import { KafkaIntake } from './request-intake.ts'
 import type { ServedApi } from './served-api.ts'
+
+/** The ACLs of the moment a request comes are those it is asked about. */
+function accessFor({ broker, settings }: FrontPorts): { readonly accessOf?: (connection: ConnectionFacts) => Access } {
+  const { aclPolicy: policy } = settings
+  if (policy === undefined) return {}
+  const topics = {
+    nameOf: (id: string) => broker.topicById(topicId(id))?.name,
+    exists: (name: string) => broker.topicByName(name) !== undefined,
+    names: () => [...broker.topics()].map(({ name }) => name),
+  }
+  return {
+    accessOf: ({ authentication, remoteHost }) =>
+      new Access({ acls: broker.acls.set, policy }, { principal: authentication.principal, host: remoteHost }, topics),
+  }
+}
 
 export class KafkaFront {
   readonly #listener: KafkaListener
@@ -23,7 +41,7 @@ export class KafkaFront {
     const all = (): Iterable<ServedApi> => served.values()
     const { apis, fetchSessions } = servedApis(ports, all)
     for (const api of apis) served.set(api.entry.key, api)
-    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log })
+    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log, ...accessFor(ports) })
     const whenAllowed =
       ports.whenAllowed ??
       ((flush: () => void): void => {

@@ -8,6 +8,7 @@ import { isOpError } from '../../base/op-error.ts'
 import { ByteReader, ByteWriter, closeFrame, decodeRequestHeader, openResponseFrame, ScratchPool } from '../../protocol/index.ts'
 import { ApiKey } from '../../protocol/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
+import type { Access } from '../guard/access.ts'
 import type { ConnectionFacts, Refusal, RequestIntake } from '../listener/connection.ts'
 import { LogLimiter } from '../listener/log-limiter.ts'
 import type { Answer, StartableRequest } from '../listener/request-line.ts'
@@ -34,6 +35,8 @@ export interface IntakeOptions {
   readonly served: ReadonlyMap<number, ServedApi>
   /** The version 0 answer to an ApiVersions request of a version we do not know. */
   readonly versionFallback: WriteBody
+  /** What a client may do; absent while ACLs are not asked. */
+  readonly accessOf?: (connection: ConnectionFacts) => Access
   readonly clock: Clock
   readonly log: Log
 }
@@ -79,7 +82,11 @@ export class KafkaIntake implements RequestIntake {
     }
     const reader = new ByteReader(frame)
     const header = decodeRequestHeader(reader)
-    const call = new Call(supported ? header : { ...header, apiVersion: fallbackVersion }, connection, counters)
+    const call = new Call(
+      supported ? header : { ...header, apiVersion: fallbackVersion },
+      { connection, access: this.#options.accessOf?.(connection) },
+      counters,
+    )
     counters.requests += 1
     counters.requestBytes += frame.length
     if (!supported) return this.#fallback(call, counters)

@@ -2,6 +2,7 @@
 
 import type { ServedApi } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
+import { aclApis } from './acls.ts'
 import { alterConfigsApi, incrementalAlterConfigsApi } from './alter-configs.ts'
 import { apiVersionsApi } from './api-versions.ts'
 import { createPartitionsApi } from './create-partitions.ts'
@@ -65,6 +66,7 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     ...saslApis(),
     ...scramCredentialApis(ports),
     describeClientQuotasApi(),
+    ...aclApis(ports),
   ]
   return { apis, fetchSessions: fetch.sessions }
 }

@@ -36,6 +36,8 @@ afterAll(() => {
 const nowSeconds = (): number => Math.floor(Date.now() / 1000)
 const usual = (): JWTPayload => ({ sub: 'olga', iss: issuer, aud: 'chronik', exp: nowSeconds() + 600 })
 
+const without = (claim: string): JWTPayload => Object.fromEntries(Object.entries(usual()).filter(([name]) => name !== claim))
+
 function sign(
   payload: JWTPayload,
   order: { readonly alg?: string; readonly kid?: string; readonly key?: KeyObject } = {},
@@ -81,11 +83,11 @@ describe('a bearer token', () => {
   test.each<[string, () => Promise<string> | string, RegExp]>([
     ['is expired', () => sign({ ...usual(), exp: nowSeconds() - 10 }), /ERR_JWT_EXPIRED/],
     ['is not valid yet', () => sign({ ...usual(), nbf: nowSeconds() + 60 }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
-    ['never expires', () => sign({ ...usual(), exp: undefined }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
+    ['never expires', () => sign(without('exp')), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
     ['is meant for another', () => sign({ ...usual(), aud: 'another' }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
-    ['is meant for nobody', () => sign({ ...usual(), aud: undefined }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
+    ['is meant for nobody', () => sign(without('aud')), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
     ['is from another', () => sign({ ...usual(), iss: 'https://evil.example' }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
-    ['names nobody', () => sign({ ...usual(), sub: undefined }), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
+    ['names nobody', () => sign(without('sub')), /ERR_JWT_CLAIM_VALIDATION_FAILED/],
     ['names nobody at length', () => sign({ ...usual(), sub: '' }), /names nobody/],
     ['has another’s signature', () => sign(usual(), { key: other.privateKey }), /ERR_JWS_SIGNATURE_VERIFICATION_FAILED/],
     ['names a key that is not there', () => sign(usual(), { kid: 'x', key: other.privateKey }), /ERR_JWKS_NO_MATCHING_KEY/],

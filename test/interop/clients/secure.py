@@ -26,7 +26,7 @@ def main():
         producer.produce(topic, value=value, on_delivery=lambda error, _: failures.append(str(error)) if error else None)
     if producer.flush(30) or failures:
         raise SystemExit(f'not delivered: {failures[:3]}')
-    consumer = Consumer({**settings, 'group.id': 'unused', 'fetch.wait.max.ms': 100})
+    consumer = Consumer({**settings, 'group.id': f'{topic}-readers', 'fetch.wait.max.ms': 100})
     consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
     seen = []
     while len(seen) < len(values):

@@ -201,7 +201,7 @@ export const javaStory: Story = async (access, topic, values) => {
   const input = values.map((value) => `${value}\n`).join('')
   await javaTold(`${tools}.ConsoleProducer`, access, { args: ['--topic', topic], input })
   const much = ['--max-messages', String(values.length), '--timeout-ms', '30000']
-  const read = ['--topic', topic, '--from-beginning', ...much]
+  const read = ['--topic', topic, '--from-beginning', '--group', `${topic}-readers`, ...much]
   const stdout = await javaTold(`${tools}.consumer.ConsoleConsumer`, access, { args: read })
   return stdout.trimEnd().split('\n')
 }

@@ -3,6 +3,7 @@
 
 import { fail, type Outcome, succeed } from '../../../../src/base/outcome.ts'
 import type {
+  AclStore,
   ActiveProducer,
   AppendRequest,
   AppendResult,
@@ -20,7 +21,7 @@ import type {
   ScramUsers,
   TopicView,
 } from '../../../../src/broker/api.ts'
-import { ScramCredentials } from '../../../../src/broker/core/index.ts'
+import { Acls, ScramCredentials } from '../../../../src/broker/core/index.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -185,6 +186,14 @@ const config = (name: string, value: string): ConfigEntry => ({
 
 export class MemoryBroker implements Broker {
   readonly credentials = new ScramCredentials()
+  readonly acls: AclStore = {
+    set: new Acls(),
+    alter: async (additions, removals) => {
+      await this.creationGate
+      this.acls.set.apply(additions, removals)
+      return succeed(undefined)
+    },
+  }
   readonly scram: ScramUsers = {
     of: (user) => this.credentials.of(user),
     users: () => this.credentials.users(),

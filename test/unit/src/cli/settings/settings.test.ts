@@ -240,6 +240,14 @@ describe('listeners', () => {
     expect(problems({ argv: ['--kafka-listeners', written] }).join()).toMatch(expected)
   })
 
+  test('super users are separated by semicolons, because distinguished names have commas', () => {
+    const { acl } = settings({ argv: ['--acl-super-users', 'User:admin; User:CN=root,O=Example;'] })
+    expect(acl.superUsers).toEqual(['User:admin', 'User:CN=root,O=Example'])
+    expect(problems({ argv: ['--acl-super-users', 'admin'] }).join()).toMatch(
+      /`admin`, which is no principal; write for example User:admin/,
+    )
+  })
+
   test('mechanisms that are not known are refused with those that are', () => {
     expect(problems({ argv: ['--sasl-mechanisms', 'PLAIN,GSSAPI'] }).join()).toMatch(
       /GSSAPI, which is not known; there are PLAIN, SCRAM/,
@@ -299,6 +307,7 @@ describe('relations', () => {
         ],
       },
     ],
+    ['acl.enabled and acl.super-users', { argv: ['--acl-enabled', 'true'] }],
     ['sasl.admin-user and sasl.admin-password', { argv: ['--sasl-admin-user', 'a'] }],
     ['wal.budget-bytes and wal.file-bytes', { argv: ['--wal-file-bytes', '1GiB'] }],
     ['wal.retain-bytes and wal.budget-bytes', { argv: ['--wal-retain-bytes', '2GiB'] }],
