@@ -2,6 +2,8 @@
 // how any of it is done.
 
 import type { Outcome } from '../base/outcome.ts'
+import type { AclRecord, Acls } from './core/acls.ts'
+import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
 /** Kafka's own error, ready for an answer. */
@@ -166,6 +168,22 @@ export interface ConfigEntry {
   readonly synonyms: ReadonlyArray<{ readonly name: string; readonly value: string | null; readonly source: number }>
 }
 
+/** The users of SASL SCRAM, as the cluster's metadata has them. */
+export interface ScramUsers {
+  of(user: string): ScramCredentialsOfUser | undefined
+  users(): Iterable<string>
+  /** All of them at once, answered when they are in the bucket. */
+  alter(changes: readonly ScramChange[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
+/** The ACLs of the cluster. */
+export interface AclStore {
+  /** For reading. */
+  readonly set: Acls
+  /** Answered when the change is in the bucket. */
+  alter(additions: readonly AclRecord[], removals: readonly AclRecord[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -184,6 +202,8 @@ export interface Broker {
   freshProducerId(): Promise<Outcome<number, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
+  readonly scram: ScramUsers
+  readonly acls: AclStore
   /** False until recovery has finished and after shutdown has begun. */
   readonly serving: boolean
 }

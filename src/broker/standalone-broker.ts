@@ -11,7 +11,7 @@ import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, t
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
 import { topicNameFault } from '../model/topic-name.ts'
 import { ErrorCode } from '../protocol/index.ts'
-import type { Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, TopicView } from './api.ts'
+import type { AclStore, Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ScramUsers, TopicView } from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
 import {
   type ClusterChange,
@@ -83,6 +83,8 @@ export class StandaloneBroker implements Broker, CommitListener {
   readonly clusterId: string
   readonly nodeId: NodeId
   serving = false
+  readonly scram: ScramUsers
+  readonly acls: AclStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents
@@ -112,6 +114,21 @@ export class StandaloneBroker implements Broker, CommitListener {
     this.#events = parts.events
     this.#cluster = parts.start.cluster
     this.#hot = new HotCache(settings.hotBytes)
+    this.scram = {
+      of: (user) => this.#cluster.scram.of(user),
+      users: () => this.#cluster.scram.users(),
+      alter: async (changes) => {
+        const outcome = await this.#execute({ kind: 'alter-scram-credentials', changes })
+        return outcome.ok ? succeed(undefined) : outcome
+      },
+    }
+    this.acls = {
+      set: this.#cluster.acls,
+      alter: async (additions, removals) => {
+        const outcome = await this.#execute({ kind: 'alter-acls', additions, removals })
+        return outcome.ok ? succeed(undefined) : outcome
+      },
+    }
     this.#metadataLog = this.#world.logs.open(metadataGroup, parts.start.metadata, true)
     this.#appliedIndex = parts.start.metadata.lastIndex
     for (const record of this.#cluster.topics()) this.#bring(record, parts.start.partitions)
@@ -467,6 +484,8 @@ export class StandaloneBroker implements Broker, CommitListener {
         return
       }
       case 'producer-ids-allocated':
+      case 'scram-credentials-altered':
+      case 'acls-altered':
         return
     }
   }

@@ -1,17 +1,35 @@
 // Owns which of Kafka's broker configs this node has, and their values, as DescribeConfigs shows them. Not their effect.
 
 import { topicConfigs } from '../protocol/generated/topic-configs.ts'
+import type { HostAndPort, ListenerPlan } from './listener/endpoint.ts'
+import { listenersOf } from './listeners.ts'
 import type { NodeSettings } from './node-settings.ts'
+import { usesSasl, usesTls } from './security/protocol.ts'
+
+/** By the names of their settings; nothing of a secret, and nothing while no listener asks for it. */
+function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly ListenerPlan[]): Array<[string, string]> {
+  const values: Array<[string, string]> = []
+  if (listeners.some(({ name, protocol }) => name !== protocol))
+    values.push(['listener.security.protocol.map', listeners.map(({ name, protocol }) => `${name}:${protocol}`).join(',')])
+  if (listeners.some(({ protocol }) => usesTls(protocol))) values.push(['ssl.client.auth', tls.clientAuth])
+  if (listeners.some(({ protocol }) => usesSasl(protocol)))
+    values.push(['sasl.enabled.mechanisms', sasl.mechanisms.join(',')], ['connections.max.reauth.ms', String(sasl.sessionMsMax)])
+  if (acl.enabled)
+    values.push(['super.users', acl.superUsers.join(';')], ['allow.everyone.if.no.acl.found', String(acl.allowIfNone)])
+  return values
+}
 
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { kafka, node, groups, offsets, transactions } = settings
-  const listener = `PLAINTEXT://${kafka.listen.host}:${kafka.listen.port}`
-  const advertised = kafka.advertised ?? kafka.listen
+  const listeners = listenersOf(settings)
+  const addresses = (of: (plan: ListenerPlan) => HostAndPort): string =>
+    listeners.map((plan) => `${plan.name}://${of(plan).host}:${of(plan).port}`).join(',')
   const values = new Map<string, string>([
     ['broker.id', String(node.id)],
     ['node.id', String(node.id)],
-    ['listeners', listener],
-    ['advertised.listeners', `PLAINTEXT://${advertised.host}:${advertised.port}`],
+    ['listeners', addresses(({ listen }) => listen)],
+    ['advertised.listeners', addresses(({ advertised, listen }) => advertised ?? listen)],
+    ...securityConfigsOf(settings, listeners),
     ['auto.create.topics.enable', String(kafka.autoCreateTopics)],
     ['num.partitions', String(kafka.numPartitions)],
     ['default.replication.factor', '1'],

@@ -5,9 +5,7 @@ import { type ApiEntry, apiEntries } from '../protocol/index.ts'
 import type { ServedApi } from './front/served-api.ts'
 
 const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]]> = [
-  ['the Kafka port has no SASL in this version', ['SaslHandshake', 'SaslAuthenticate', 'DescribeUserScramCredentials', 'AlterUserScramCredentials']], // prettier-ignore
-  ['there is no authorizer in this version', ['DescribeAcls', 'CreateAcls', 'DeleteAcls']],
-  ['there are no client quotas in this version', ['DescribeClientQuotas', 'AlterClientQuotas']],
+  ['there are no client quotas in this version; describing them finds none', ['AlterClientQuotas']],
   ['a node has one log folder', ['AlterReplicaLogDirs']],
   ['as Kafka without a receiver for telemetry', ['GetTelemetrySubscriptions', 'PushTelemetry']],
   ['no delegation tokens', ['CreateDelegationToken', 'RenewDelegationToken', 'ExpireDelegationToken', 'DescribeDelegationToken']], // prettier-ignore

@@ -13,7 +13,8 @@ export {
   type ServerSettings,
 } from './limits.ts'
 export type { BoundAddress } from './listener/kafka-listener.ts'
-export type { AdvertisedAddress, ClientFacts, FrontPorts, FrontSettings, GroupCoordinator, LogDir } from './ports.ts'
+export type { ListenerPlan } from './listener/endpoint.ts'
+export type { ClientFacts, FrontPorts, FrontSettings, GroupCoordinator, LogDir } from './ports.ts'
 export type { NodeSettings } from './node-settings.ts'
 export type { RunningNode } from './node.ts'
 export { openStoreStack, startBroker } from './wiring.ts'

@@ -27,6 +27,13 @@ export interface ListenerLimits {
   /** At most so many bytes are handed to the socket before it reports the previous ones taken; progress is seen at this grain. */
   readonly writeWindowBytes: number
   readonly drainMs: number
+  /** How long a TLS handshake may take. */
+  readonly handshakeMs: number
+  /** How long a client may take to say who it is, and what it may send at once meanwhile. */
+  readonly authenticationMs: number
+  readonly authenticationBytesMax: number
+  /** A client whose authentication failed is told so late: that slows down who guesses (Kafka's connection.failed.authentication.delay.ms). */
+  readonly authenticationFailureMs: number
   /** After the last answer of a connection we close: time for the client to read it and close its own end. */
   readonly lingerMs: number
 }
@@ -70,6 +77,11 @@ export const defaultLimits: ServerLimits = {
     stalledWriteMs: 60_000,
     writeWindowBytes: 4 * mib,
     drainMs: 8_000,
+    handshakeMs: 10_000,
+    authenticationMs: 30_000,
+    // Kafka's sasl.server.max.receive.size.
+    authenticationBytesMax: 512 * kib,
+    authenticationFailureMs: 100,
     lingerMs: 500,
   },
   fetch: {
@@ -121,6 +133,7 @@ export function assertLimits(limits: ServerLimits): void {
     listener.answerBytesPerConnectionMax <= listener.answerBytesMax,
     'one connection may not have more answers waiting than all',
   )
+  assert(listener.authenticationFailureMs < listener.authenticationMs, 'who fails is told so within its time')
   assert(listener.writeWindowBytes > 0 && listener.idleMs > 0 && metadata.changeMs > 0, 'windows and times are positive')
   assert(fetch.partitionsPerSessionMax <= fetch.sessionPartitionsMax, 'one session may not cover more than all')
   assert(fetch.sessionsMax >= 0 && fetch.carriedReadsPerConnectionMax >= 0, 'counts are not negative')

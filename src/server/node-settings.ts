@@ -1,5 +1,9 @@
 // Owns the settings a node is built from: the shape the composition root takes. Not their names, defaults and validation (src/cli).
 
+import type { SecurityProtocol } from './security/protocol.ts'
+import type { SaslName } from './security/sasl-mechanism.ts'
+import type { ClientAuth } from './security/tls-identity.ts'
+
 interface HostPort {
   readonly host: string
   readonly port: number
@@ -11,6 +15,10 @@ export interface NodeSettings {
   readonly kafka: {
     readonly listen: HostPort
     readonly advertised: HostPort | undefined
+    readonly securityProtocol: SecurityProtocol
+    /** Instead of `listen`, when there are any. */
+    readonly listeners: ReadonlyArray<HostPort & { readonly name: string; readonly protocol: SecurityProtocol }>
+    readonly advertisedListeners: ReadonlyArray<HostPort & { readonly name: string }>
     readonly requestBytesMax: number
     readonly connectionsMax: number
     readonly connectionsIdleMs: number
@@ -18,6 +26,30 @@ export interface NodeSettings {
     readonly numPartitions: number
     readonly responseQueueBytesMax: number
   }
+  readonly tls: {
+    readonly certificateFile: string | undefined
+    readonly keyFile: string | undefined
+    readonly keyPassword: string | undefined
+    readonly caFile: string | undefined
+    readonly clientAuth: ClientAuth
+    readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
+    readonly principalMappingRules: string
+  }
+  readonly sasl: {
+    readonly mechanisms: readonly SaslName[]
+    readonly plainUsersFile: string | undefined
+    readonly adminUser: string | undefined
+    readonly adminPassword: string | undefined
+    readonly oauthJwksFile: string | undefined
+    readonly oauthJwksUrl: string | undefined
+    readonly oauthIssuer: string | undefined
+    readonly oauthAudience: string | undefined
+    readonly oauthSubjectClaim: string
+    readonly oauthClockSkewMs: number
+    readonly sessionMsMax: number
+  }
+  readonly security: { readonly reloadIntervalMs: number }
+  readonly acl: { readonly enabled: boolean; readonly superUsers: readonly string[]; readonly allowIfNone: boolean }
   readonly http: { readonly listen: HostPort }
   readonly objectStore: { readonly backend: 's3' | 'local' | 'memory'; readonly localDir: string }
   readonly s3: {

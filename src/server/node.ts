@@ -17,12 +17,14 @@ import { probeConditionalWrites } from '../../tiers/object-store/index.ts'
 import { HttpFront } from './http/http-front.ts'
 import { KafkaFront } from './front/kafka-front.ts'
 import { limitsFor } from './limits.ts'
+import { listenersOf } from './listeners.ts'
 import type { BoundAddress } from './listener/kafka-listener.ts'
 import { openLocalWal, spaceOf } from './local-wal.ts'
 import { restoreGroups } from './group-state.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
+import { NodeSecurity } from './security/node-security.ts'
 import type { StoreStack } from './store-stack.ts'
 import { restoreTransactions } from './transaction-state.ts'
 
@@ -77,6 +79,7 @@ class StandaloneNode implements RunningNode {
   readonly #http: HttpFront
   readonly #log: Log
   #phase = 'starting'
+  #security: NodeSecurity | undefined
   #stack: StoreStack | undefined
   #wal: { close(): Promise<void> } | undefined
   #parts: Parts | undefined
@@ -100,6 +103,8 @@ class StandaloneNode implements RunningNode {
   }
 
   async start(): Promise<void> {
+    const { clock, idSource, log } = this.#world
+    this.#security = await NodeSecurity.open(this.#settings, listenersOf(this.#settings), { clock, idSource, log })
     this.httpAddress = await this.#http.start()
     this.#stack = await this.#world.openStore()
     this.storeLocation = this.#stack.store.location
@@ -126,9 +131,11 @@ class StandaloneNode implements RunningNode {
     this.#phase = 'loading transactions'
     await restoreTransactions(parts)
     await parts.heartbeat.start()
+    await this.#security.makeAdministrator(parts.broker.scram)
     this.#phase = 'listening'
     parts.broker.serving = true
-    this.kafkaAddress = await parts.front.start()
+    const [kafkaAddress] = await parts.front.start()
+    this.kafkaAddress = assertDefined(kafkaAddress, 'a node has a listener')
     parts.archiver.start()
     this.#every(this.#settings.snapshot.intervalMs, 'snapshot', () => parts.snapshotter.run())
     this.#every(sweepIntervalMs, 'sweep', async () => {
@@ -151,6 +158,7 @@ class StandaloneNode implements RunningNode {
     this.#parts?.logs.end(new OpError('closed', { code: 'NOT_STARTED', detail: 'the node did not start' }))
     await this.#wal?.close().catch(() => undefined)
     await this.#stack?.store.close().catch(() => undefined)
+    this.#security?.close()
     await this.#http.close()
   }
 
@@ -224,8 +232,9 @@ class StandaloneNode implements RunningNode {
   }
 
   #frontOf({ broker, groups, transactions, markers }: NodeParts, whenAllowed: (flush: () => void) => void): KafkaFront {
-    const { kafka, node } = this.#settings
+    const { kafka, node, acl } = this.#settings
     const { clock, prng, log } = this.#world
+    const security = assertDefined(this.#security, 'security is opened first').front(broker.scram)
     return new KafkaFront({
       broker,
       groups,
@@ -237,12 +246,12 @@ class StandaloneNode implements RunningNode {
       whenAllowed,
       logDir: { path: this.#settings.wal.dir, space: () => spaceOf(this.#settings.wal.dir) },
       settings: {
-        host: kafka.listen.host,
-        port: kafka.listen.port,
+        listeners: listenersOf(this.#settings),
         rack: node.rack === '' ? null : node.rack,
         autoCreateTopics: kafka.autoCreateTopics,
-        ...(kafka.advertised === undefined ? {} : { advertised: kafka.advertised }),
+        ...(acl.enabled ? { aclPolicy: { superUsers: new Set(acl.superUsers), allowIfNone: acl.allowIfNone } } : {}),
       },
+      security,
       limits: limitsFor({
         connectionsMax: kafka.connectionsMax,
         requestBytesMax: kafka.requestBytesMax,
@@ -302,6 +311,7 @@ class StandaloneNode implements RunningNode {
     if (!fenced && parts.logs.allStreamed) await Promise.race([parts.heartbeat.close(), abandon])
     await this.#wal?.close().catch(() => undefined)
     await this.#stack?.store.close()
+    this.#security?.close()
     await this.#http.close()
     if (!failed) this.#end?.resolve()
   }

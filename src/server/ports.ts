@@ -6,7 +6,10 @@ import type { Prng } from '../base/prng.ts'
 import type { Broker } from '../broker/api.ts'
 import type { ApiMessages } from '../protocol/generated/codecs.ts'
 import type { MarkerSink, TransactionCoordinator } from '../transactions/index.ts'
+import type { AclPolicy } from './guard/decision.ts'
 import type { ServerLimits } from './limits.ts'
+import type { ListenerPlan } from './listener/endpoint.ts'
+import type { FrontSecurity } from './security/node-security.ts'
 
 export type {
   AbortedRange,
@@ -22,21 +25,14 @@ export type {
   TopicView,
 } from '../broker/api.ts'
 
-/** Where clients are told to connect: what Metadata and FindCoordinator answer. */
-export interface AdvertisedAddress {
-  readonly host: string
-  readonly port: number
-}
-
 export interface FrontSettings {
-  /** Where to listen. Port 0 takes any free one. */
-  readonly host: string
-  readonly port: number
-  /** Absent: the bound address. */
-  readonly advertised?: AdvertisedAddress
+  /** At least one. */
+  readonly listeners: readonly ListenerPlan[]
   readonly rack: string | null
   /** `kafka.auto-create-topics`: a Metadata request for an unknown topic creates it, if the client allows that as well. */
   readonly autoCreateTopics: boolean
+  /** Absent: ACLs are not asked. */
+  readonly aclPolicy?: AclPolicy
 }
 
 /** Who is asking, as the group APIs show it. */
@@ -92,12 +88,11 @@ export interface FrontPorts {
   readonly settings: FrontSettings
   readonly limits: ServerLimits
   readonly logDir: LogDir
+  /** Absent: no listener uses TLS or SASL. */
+  readonly security?: FrontSecurity
   /** Calls back when acknowledgements may leave; at once when absent. */
   readonly whenAllowed?: (flush: () => void) => void
 }
 
 /** What every handler may use. */
-export interface HandlerPorts extends FrontPorts {
-  /** Known once the listener is bound. */
-  advertised(): AdvertisedAddress
-}
+export type HandlerPorts = FrontPorts

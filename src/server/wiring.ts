@@ -12,6 +12,7 @@ import { OpError } from '../base/op-error.ts'
 import { checkTopicConfigs } from '../broker/core/index.ts'
 import { boundedStore, boundsLocal, boundsUsual, meteredStore, Retrier, retryingStore } from '../../tiers/object-store/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
+import { listenersOf } from './listeners.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { runNode, type RunningNode } from './node.ts'
 import type { StoreStack } from './store-stack.ts'
@@ -84,7 +85,8 @@ function nodeName(settings: NodeSettings): string {
   const addresses = Object.values(networkInterfaces())
     .flat()
     .filter((one) => one !== undefined && !one.internal && one.family === 'IPv4')
-  return `node ${settings.node.id} at ${addresses[0]?.address ?? settings.kafka.listen.host}:${settings.kafka.listen.port}`
+  const listen = listenersOf(settings)[0]?.listen ?? settings.kafka.listen
+  return `node ${settings.node.id} at ${addresses[0]?.address ?? listen.host}:${listen.port}`
 }
 
 /** Builds and starts a node. Throws OpError; `ended` of the result tells of a later end. */

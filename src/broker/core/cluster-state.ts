@@ -1,10 +1,13 @@
-// Owns the metadata machine: which topics exist, their partitions and configs, and which producer ids were given out. Commands go
+// Owns the metadata machine: which topics exist, their partitions and configs, SCRAM users, ACLs, and which producer ids were given out. Commands go
 // through the metadata group's log; only `apply` changes the state, live and at recovery. Not the partitions' own logs.
 //
-// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}.
+// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…] and
+// "acls":[…] once there are some.
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { groupNumber, type GroupNumber, type TopicId, topicId } from '../../model/ids.ts'
+import { type AclRecord, Acls, areAcls } from './acls.ts'
+import { areScramChanges, type ScramChange, ScramCredentials, type ScramForm } from './scram-credentials.ts'
 
 export interface TopicRecord {
   readonly name: string
@@ -29,6 +32,8 @@ export type ClusterCommand =
   /** `configs` are all that the topic has from now on. */
   | { readonly kind: 'alter-topic-configs'; readonly id: string; readonly configs: Readonly<Record<string, string>> }
   | { readonly kind: 'allocate-producer-ids'; readonly count: number }
+  | { readonly kind: 'alter-scram-credentials'; readonly changes: readonly ScramChange[] }
+  | { readonly kind: 'alter-acls'; readonly additions: readonly AclRecord[]; readonly removals: readonly AclRecord[] }
 
 /** What a command changed. */
 export type ClusterChange =
@@ -37,6 +42,8 @@ export type ClusterChange =
   | { readonly kind: 'partitions-created'; readonly topic: TopicRecord; readonly from: number }
   | { readonly kind: 'topic-configs-altered'; readonly topic: TopicRecord }
   | { readonly kind: 'producer-ids-allocated'; readonly first: number; readonly count: number }
+  | { readonly kind: 'scram-credentials-altered' }
+  | { readonly kind: 'acls-altered' }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
 
@@ -69,6 +76,10 @@ function isCommand(form: Record<string, unknown>): boolean {
       return typeof id === 'string'
     case 'allocate-producer-ids':
       return isCount(count)
+    case 'alter-scram-credentials':
+      return areScramChanges(form['changes'])
+    case 'alter-acls':
+      return areAcls(form['additions']) && areAcls(form['removals'])
     default:
       return false
   }
@@ -104,11 +115,15 @@ interface SnapshotForm {
     readonly groups: readonly number[]
     readonly configs: Readonly<Record<string, string>>
   }>
+  readonly scram?: ScramForm
+  readonly acls?: readonly AclRecord[]
 }
 
 function isWhole(form: Partial<SnapshotForm>): boolean {
   if (!Number.isSafeInteger(form.nextGroup) || !Number.isSafeInteger(form.nextProducerId) || !Array.isArray(form.topics))
     return false
+  if (form.scram !== undefined && !areScramChanges(form.scram)) return false
+  if (form.acls !== undefined && !areAcls(form.acls)) return false
   return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
     (topic) =>
       typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
@@ -118,6 +133,9 @@ function isWhole(form: Partial<SnapshotForm>): boolean {
 export class ClusterState {
   readonly #byName = new Map<string, TopicRecord>()
   readonly #byId = new Map<TopicId, TopicRecord>()
+  /** Changed by `apply` and `restore` only. */
+  readonly scram = new ScramCredentials()
+  readonly acls = new Acls()
   #nextGroup = 1
   #nextProducerId = 0
 
@@ -151,6 +169,8 @@ export class ClusterState {
         return command.partitionCount > topic.groups.length ? undefined : 'fewer-partitions'
       }
       case 'allocate-producer-ids':
+      case 'alter-scram-credentials':
+      case 'alter-acls':
         return undefined
     }
   }
@@ -195,6 +215,12 @@ export class ClusterState {
         this.#nextProducerId += command.count
         return succeed({ kind: 'producer-ids-allocated', first, count: command.count })
       }
+      case 'alter-scram-credentials':
+        this.scram.apply(command.changes)
+        return succeed({ kind: 'scram-credentials-altered' })
+      case 'alter-acls':
+        this.acls.apply(command.additions, command.removals)
+        return succeed({ kind: 'acls-altered' })
     }
   }
 
@@ -210,11 +236,15 @@ export class ClusterState {
   }
 
   snapshot(): Uint8Array {
+    const scram = this.scram.form()
+    const acls = [...this.acls.all()]
     const form: SnapshotForm = {
       v: version,
       nextGroup: this.#nextGroup,
       nextProducerId: this.#nextProducerId,
       topics: [...this.#byName.values()].map((topic) => ({ ...topic, configs: Object.fromEntries(topic.configs) })),
+      ...(scram.length === 0 ? {} : { scram }),
+      ...(acls.length === 0 ? {} : { acls }),
     }
     return new TextEncoder().encode(JSON.stringify(form))
   }
@@ -227,6 +257,8 @@ export class ClusterState {
     this.#byId.clear()
     this.#nextGroup = form.nextGroup
     this.#nextProducerId = form.nextProducerId
+    this.scram.restore(form.scram ?? [])
+    this.acls.restore(form.acls ?? [])
     for (const topic of form.topics) {
       this.#put({
         name: topic.name,

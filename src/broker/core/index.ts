@@ -1,5 +1,6 @@
 // The door of the broker's pure part: the state machines that recovery rebuilds and the running broker goes on with.
 
+export { type AclRecord, Acls, literalPattern, prefixedPattern, wildcardName } from './acls.ts'
 export {
   type ClusterChange,
   type ClusterCommand,
@@ -10,5 +11,13 @@ export {
 } from './cluster-state.ts'
 export { decodeControl } from './control.ts'
 export { PartitionState } from './partition-state.ts'
+export {
+  type ScramChange,
+  type ScramCredential,
+  ScramCredentials,
+  type ScramCredentialsOfUser,
+  type ScramMechanismName,
+  scramMechanismNames,
+} from './scram-credentials.ts'
 export type { TailBatch } from './tail-index.ts'
 export { checkTopicConfigs, resolveTopicSettings, topicConfigDefinitions, type TopicSettings } from './topic-settings.ts'

@@ -144,6 +144,11 @@ function meaning(kind: EntryKind, payload: Uint8Array): { readonly ok: boolean; 
     const { key, baseOffset, endOffset, sizeBytes } = value.segment
     return { ok: true, text: `segment-published ${key}, offsets ${baseOffset} to ${endOffset}, ${sizeBytes} bytes`, json: value }
   }
+  if (value.kind === 'alter-scram-credentials') {
+    // Keys are secrets: whoever has them passes for the server, or tries passwords against them.
+    const changes = value.changes.map(({ user, mechanism, credential }) => ({ user, mechanism, set: credential !== null }))
+    return { ok: true, text: JSON.stringify({ kind: value.kind, changes }), json: { kind: value.kind, changes } }
+  }
   return { ok: true, text: JSON.stringify(value), json: value }
 }
 

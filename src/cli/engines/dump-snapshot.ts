@@ -24,7 +24,12 @@ function metadataOf(bytes: Uint8Array): Meaning | string {
     text: `    topic ${topic.name} ${topic.id}: groups ${topic.groups.join(', ')}, configs ${JSON.stringify(topic.configs)}`,
     json: { ...topic, kind: 'topic' },
   }))
-  return { text: `${topics.length} topics`, json: { topics: topics.length }, more }
+  const users = [...cluster.scram.users()].map((user) => {
+    const mechanisms = [...(cluster.scram.of(user)?.keys() ?? [])]
+    return { text: `    user ${JSON.stringify(user)}: ${mechanisms.join(', ')}`, json: { kind: 'user', user, mechanisms } }
+  })
+  const text = `${topics.length} topics${users.length === 0 ? '' : `, ${users.length} SCRAM users`}`
+  return { text, json: { topics: topics.length, users: users.length }, more: [...more, ...users] }
 }
 
 function partitionOf(section: SnapshotSection): Meaning | string {

@@ -2,15 +2,8 @@
 // in schema.ts.
 
 import { showAddress } from './kinds.ts'
-import type { SettingKey, Settings } from './schema.ts'
-
-export interface Relation {
-  readonly about: readonly SettingKey[]
-  /** The breach and its remedy, or undefined when it holds. */
-  readonly breach: (settings: Settings) => string | undefined
-}
-
-const isWildcard = (host: string): boolean => ['0.0.0.0', '::', '::0'].includes(host)
+import type { Relation } from './relation.ts'
+import { isWildcard, securityRelations } from './security-relations.ts'
 
 export const relations: readonly Relation[] = [
   {
@@ -28,6 +21,7 @@ export const relations: readonly Relation[] = [
   {
     about: ['kafka.advertised', 'kafka.listen'],
     breach: ({ kafka }) => {
+      if (kafka.listeners.length > 0) return undefined
       if (kafka.advertised === undefined) {
         return isWildcard(kafka.listen.host)
           ? `clients cannot connect to ${kafka.listen.host}; set kafka.advertised to the name or address they reach this node by`
@@ -41,10 +35,11 @@ export const relations: readonly Relation[] = [
   {
     about: ['http.listen', 'kafka.listen'],
     breach: ({ http, kafka }) =>
-      http.listen.port !== 0 && showAddress(http.listen) === showAddress(kafka.listen)
+      kafka.listeners.length === 0 && http.listen.port !== 0 && showAddress(http.listen) === showAddress(kafka.listen)
         ? 'both listen on the same port'
         : undefined,
   },
+  ...securityRelations,
   {
     // One file is being written, one is prepared, one is on its way to the bucket, one is released: fewer would stall.
     about: ['wal.budget-bytes', 'wal.file-bytes'],

@@ -10,12 +10,12 @@ import {
   count,
   folder,
   milliseconds,
-  optionalAddress,
   optionalEndpoint,
   optionalText,
   text,
   yesNo,
 } from './kinds.ts'
+import { listenerSettings, securitySettings } from './security-schema.ts'
 
 /** The texts of settings that are already known, by key: what a derived default may look at. */
 export type TextOf = (key: string) => string
@@ -71,16 +71,7 @@ export const schema = {
     doc: 'Start although the local WAL is damaged, with what is in the bucket; acknowledged writes of the last moments may be lost.',
   },
 
-  'kafka.listen': {
-    kind: address,
-    default: '127.0.0.1:9092',
-    doc: 'Where Kafka clients connect; `[::]:9092` listens everywhere.',
-  },
-  'kafka.advertised': {
-    kind: optionalAddress,
-    default: '',
-    doc: 'The address clients are told to connect to; empty means the one listened on.',
-  },
+  ...listenerSettings,
   'kafka.request-bytes-max': { kind: bytes(KiB, GiB), default: '100MiB', doc: 'A larger request closes its connection.' },
   'kafka.connections-max': { kind: count(1, 1_000_000), default: '5000', doc: 'Further connections are closed at once.' },
   'kafka.connections-idle-ms': {
@@ -99,6 +90,8 @@ export const schema = {
     default: '64MiB',
     doc: 'Answers waiting on one connection; beyond it nothing more is read from that connection.',
   },
+
+  ...securitySettings,
 
   'http.listen': { kind: address, default: '127.0.0.1:9464', doc: 'Where `/metrics` and `/health` are served.' },
 

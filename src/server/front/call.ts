@@ -2,19 +2,29 @@
 // hurry. Does not own its timing or its place among the answers.
 
 import type { RequestHeader } from '../../protocol/index.ts'
+import type { Access } from '../guard/access.ts'
 import type { ConnectionFacts } from '../listener/connection.ts'
+import type { Principal } from '../security/principal.ts'
 import type { ApiCounters } from './api-counters.ts'
+
+export interface Client {
+  readonly connection: ConnectionFacts
+  readonly access: Access | undefined
+}
 
 export class Call {
   readonly header: RequestHeader
   readonly connection: ConnectionFacts
+  /** What the client may do; undefined while ACLs are not asked. */
+  readonly access: Access | undefined
   readonly #counters: ApiCounters
   #onHurry: (() => void) | undefined = undefined
   #hurried = false
 
-  constructor(header: RequestHeader, connection: ConnectionFacts, counters: ApiCounters) {
+  constructor(header: RequestHeader, client: Client, counters: ApiCounters) {
     this.header = header
-    this.connection = connection
+    this.connection = client.connection
+    this.access = client.access
     this.#counters = counters
   }
 
@@ -24,6 +34,11 @@ export class Call {
 
   get clientId(): string | null {
     return this.header.clientId
+  }
+
+  /** Who is asking, as far as the listener wants to know. */
+  get principal(): Principal {
+    return this.connection.authentication.principal
   }
 
   /** True once the connection is gone or the server stops. */

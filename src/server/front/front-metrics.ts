@@ -80,6 +80,8 @@ function connectionMetrics(listener: KafkaListener): MetricSource[] {
         { labels: ['idle'], value: counters.connectionsClosedIdle },
         { labels: ['bad'], value: counters.connectionsClosedBad },
         { labels: ['stalled'], value: counters.connectionsClosedStalled },
+        { labels: ['handshake'], value: counters.handshakesFailed },
+        { labels: ['unauthenticated'], value: counters.connectionsUnauthenticated },
       ],
     },
     of('counter', 'chronik_kafka_bytes_in_total', 'Bytes read from Kafka clients.', ({ bytesIn }) => bytesIn),

@@ -1,46 +1,67 @@
 // Owns the Kafka side of the server as one thing: listener, registry and intake put together, started and closed. Does not own the
 // broker it asks.
 
+import { topicId } from '../../model/ids.ts'
+import { Access } from '../guard/access.ts'
 import { versionFallback } from '../handlers/api-versions.ts'
 import { servedApis } from '../handlers/registry.ts'
 import { assertLimits } from '../limits.ts'
+import type { ConnectionFacts } from '../listener/connection.ts'
 import { type BoundAddress, KafkaListener } from '../listener/kafka-listener.ts'
-import type { AdvertisedAddress, FrontPorts, HandlerPorts } from '../ports.ts'
+import type { FrontPorts } from '../ports.ts'
+import { noSecurity, saslAuthentication } from '../security/node-security.ts'
 import type { MetricSource } from '../http/metric-source.ts'
 import { frontMetrics } from './front-metrics.ts'
 import { KafkaIntake } from './request-intake.ts'
 import type { ServedApi } from './served-api.ts'
 
+/** The ACLs of the moment a request comes are those it is asked about. */
+function accessFor({ broker, settings }: FrontPorts): { readonly accessOf?: (connection: ConnectionFacts) => Access } {
+  const { aclPolicy: policy } = settings
+  if (policy === undefined) return {}
+  const topics = {
+    nameOf: (id: string) => broker.topicById(topicId(id))?.name,
+    exists: (name: string) => broker.topicByName(name) !== undefined,
+    names: () => [...broker.topics()].map(({ name }) => name),
+  }
+  return {
+    accessOf: ({ authentication, remoteHost }) =>
+      new Access({ acls: broker.acls.set, policy }, { principal: authentication.principal, host: remoteHost }, topics),
+  }
+}
+
 export class KafkaFront {
   readonly #listener: KafkaListener
   readonly #metrics: readonly MetricSource[]
-  #advertised: AdvertisedAddress
-
   constructor(ports: FrontPorts) {
     const { settings, limits, clock, log } = ports
     assertLimits(limits)
-    this.#advertised = settings.advertised ?? { host: settings.host, port: settings.port }
-    const handlerPorts: HandlerPorts = { ...ports, advertised: () => this.#advertised }
+    const security = ports.security ?? noSecurity
     const served = new Map<number, ServedApi>()
     const all = (): Iterable<ServedApi> => served.values()
-    const { apis, fetchSessions } = servedApis(handlerPorts, all)
+    const { apis, fetchSessions } = servedApis(ports, all)
     for (const api of apis) served.set(api.entry.key, api)
-    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log })
-    const { host, port } = settings
+    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log, ...accessFor(ports) })
     const whenAllowed =
       ports.whenAllowed ??
       ((flush: () => void): void => {
         flush()
       })
-    this.#listener = new KafkaListener({ host, port, limits: limits.listener, intake, clock, log, whenAllowed })
+    this.#listener = new KafkaListener({
+      listeners: settings.listeners,
+      security: { tls: security.tls, authentication: () => saslAuthentication(security, limits.listener, clock) },
+      limits: limits.listener,
+      intake,
+      clock,
+      log,
+      whenAllowed,
+    })
     this.#metrics = frontMetrics({ listener: this.#listener, intake, fetchSessions })
   }
 
-  /** The address it is bound to. Without an advertised address in the settings, clients are told this one. */
-  async start(): Promise<BoundAddress> {
-    const bound = await this.#listener.start()
-    if (this.#advertised.port === 0) this.#advertised = { host: this.#advertised.host, port: bound.port }
-    return bound
+  /** The addresses its listeners are bound to. Without an advertised address in the settings, clients are told these. */
+  start(): Promise<readonly BoundAddress[]> {
+    return this.#listener.start()
   }
 
   /**

@@ -8,12 +8,22 @@ import { isOpError } from '../../base/op-error.ts'
 import { ByteReader, ByteWriter, closeFrame, decodeRequestHeader, openResponseFrame, ScratchPool } from '../../protocol/index.ts'
 import { ApiKey } from '../../protocol/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
-import type { ConnectionFacts, RequestIntake } from '../listener/connection.ts'
+import type { Access } from '../guard/access.ts'
+import type { ConnectionFacts, Refusal, RequestIntake } from '../listener/connection.ts'
 import { LogLimiter } from '../listener/log-limiter.ts'
 import type { Answer, StartableRequest } from '../listener/request-line.ts'
 import { ApiCounters } from './api-counters.ts'
 import { Call } from './call.ts'
-import { errorCodeOf, NoResponse, type PreparedRequest, type Reply, type ServedApi, type WriteBody } from './served-api.ts'
+import { bareToken } from './bare-token.ts'
+import {
+  errorCodeOf,
+  LastResponse,
+  NoResponse,
+  type PreparedRequest,
+  type Reply,
+  type ServedApi,
+  type WriteBody,
+} from './served-api.ts'
 
 /** Their answers tell that the log has stored something. Changes of metadata are in the bucket before they are answered. */
 const acknowledging: ReadonlySet<number> = new Set<number>([ApiKey.Produce, ApiKey.OffsetCommit])
@@ -25,6 +35,8 @@ export interface IntakeOptions {
   readonly served: ReadonlyMap<number, ServedApi>
   /** The version 0 answer to an ApiVersions request of a version we do not know. */
   readonly versionFallback: WriteBody
+  /** What a client may do; absent while ACLs are not asked. */
+  readonly accessOf?: (connection: ConnectionFacts) => Access
   readonly clock: Clock
   readonly log: Log
 }
@@ -53,12 +65,16 @@ export class KafkaIntake implements RequestIntake {
     for (const { counters } of this.#served.values()) yield counters
   }
 
-  accept(frame: Uint8Array, connection: ConnectionFacts): StartableRequest | { readonly refused: string } {
+  accept(frame: Uint8Array, connection: ConnectionFacts): StartableRequest | Refusal {
+    const { authentication } = connection
+    if (authentication.tokensAreBare) return bareToken(authentication, frame, this.#options.log)
     const apiKey = ((frame[0]! << 8) | frame[1]!) & 0xffff
     const version = ((frame[2]! << 24) >> 16) | frame[3]!
     const served = this.#served.get(apiKey)
     if (served === undefined) return { refused: `unknown API key ${apiKey}` }
     const { api, counters } = served
+    const admission = authentication.admit(apiKey)
+    if (typeof admission === 'object') return { ...admission, unauthenticated: true }
     const supported = version >= api.versionMin && version <= api.versionMax
     if (!supported && apiKey !== ApiKey.ApiVersions) {
       counters.failures += 1
@@ -66,7 +82,11 @@ export class KafkaIntake implements RequestIntake {
     }
     const reader = new ByteReader(frame)
     const header = decodeRequestHeader(reader)
-    const call = new Call(supported ? header : { ...header, apiVersion: fallbackVersion }, connection, counters)
+    const call = new Call(
+      supported ? header : { ...header, apiVersion: fallbackVersion },
+      { connection, access: this.#options.accessOf?.(connection) },
+      counters,
+    )
     counters.requests += 1
     counters.requestBytes += frame.length
     if (!supported) return this.#fallback(call, counters)
@@ -75,6 +95,7 @@ export class KafkaIntake implements RequestIntake {
       counters.failures += 1
       return { refused: `malformed ${api.entry.name} v${version}: ${reader.failure}` }
     }
+    if (admission === 'illegal') return this.#illegal(prepared, call, counters)
     return new RunningRequest(this, prepared, { call, served })
   }
 
@@ -85,6 +106,19 @@ export class KafkaIntake implements RequestIntake {
       start: (answer) => {
         counters.countError(ErrorCode.UNSUPPORTED_VERSION)
         answer(this.#encode(call, body, counters))
+      },
+      hurry: () => undefined,
+    }
+  }
+
+  /** In the midst of its authentication the client asked for something else. */
+  #illegal(prepared: PreparedRequest, call: Call, counters: ApiCounters): StartableRequest {
+    return {
+      order: 'serial',
+      start: (answer) => {
+        counters.countError(ErrorCode.ILLEGAL_SASL_STATE)
+        const body = prepared.failed(ErrorCode.ILLEGAL_SASL_STATE, call)
+        answer({ ...this.#encode(call, body, counters), thenClose: 'it asked for something else while it authenticated' })
       },
       hurry: () => undefined,
     }
@@ -114,11 +148,14 @@ export class KafkaIntake implements RequestIntake {
   }
 
   #answerOf(reply: Reply<WriteBody>, facts: RunFacts): Answer {
-    if (!(reply instanceof NoResponse)) return this.#encode(facts.call, reply, facts.served.counters)
-    return reply.closeReason === undefined ? { kind: 'none' } : { kind: 'close', reason: reply.closeReason }
+    const { call, served } = facts
+    if (reply instanceof NoResponse)
+      return reply.closeReason === undefined ? { kind: 'none' } : { kind: 'close', reason: reply.closeReason }
+    if (!(reply instanceof LastResponse)) return this.#encode(call, reply, served.counters)
+    return { ...this.#encode(call, reply.response, served.counters), thenClose: reply.closeReason }
   }
 
-  #encode(call: Call, body: WriteBody, counters: ApiCounters): Answer {
+  #encode(call: Call, body: WriteBody, counters: ApiCounters): Extract<Answer, { kind: 'write' }> {
     const writer = new ByteWriter(this.#pool)
     const mark = openResponseFrame(writer, call.header)
     body(writer)

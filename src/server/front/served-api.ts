@@ -7,20 +7,12 @@ import type { ByteReader, ByteWriter } from '../../protocol/index.ts'
 import { type ApiEntry, apiEntryOf } from '../../protocol/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import type { RequestOrder } from '../listener/request-line.ts'
+import { guards } from '../guard/cluster-guards.ts'
+import { type Guard, guarded } from '../guard/guard.ts'
 import type { Call } from './call.ts'
+import { LastResponse, NoResponse, type Reply } from './reply.ts'
 
-/** Returned by a handler instead of a response. */
-export class NoResponse {
-  readonly closeReason: string | undefined
-  /** With a reason, the connection is closed once everything before is answered. */
-  constructor(closeReason?: string) {
-    this.closeReason = closeReason
-  }
-}
-
-export const noResponse = new NoResponse()
-
-export type Reply<Response> = Response | NoResponse
+export { LastResponse, NoResponse, noResponse, type Reply } from './reply.ts'
 
 export interface ApiDefinition<Request, Response> {
   readonly key: number
@@ -56,8 +48,19 @@ export function serve<Request, Response>(definition: ApiDefinition<Request, Resp
     (writer) => {
       definition.write(writer, response, version)
     }
-  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> =>
-    reply instanceof NoResponse ? reply : bodyOf(reply, version)
+  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> => {
+    if (reply instanceof NoResponse) return reply
+    if (!(reply instanceof LastResponse)) return bodyOf(reply, version)
+    return new LastResponse(bodyOf(reply.response, version), reply.closeReason)
+  }
+  const handle = (request: Request, call: Call): Reply<Response> | Promise<Reply<Response>> => {
+    const { access } = call
+    if (access === undefined) return definition.handle(request, call)
+    // The table of guards has each under the name of its API, with that API's messages.
+    const guard = guards[entry.name] as Guard<Request, Response> | undefined
+    const failed = (part: Request, errorCode: number): Response => definition.failed(part, errorCode, call)
+    return guarded(guard, { request, call, access, failed }, (allowed) => definition.handle(allowed, call))
+  }
   return {
     entry,
     versionMin: entry.versionMin,
@@ -67,7 +70,7 @@ export function serve<Request, Response>(definition: ApiDefinition<Request, Resp
       const request = definition.read(reader, version)
       return {
         run: (call) => {
-          const reply = definition.handle(request, call)
+          const reply = handle(request, call)
           return reply instanceof Promise ? reply.then((later) => replyOf(later, version)) : replyOf(reply, version)
         },
         failed: (errorCode, call) => bodyOf(definition.failed(request, errorCode, call), version),

@@ -58,6 +58,7 @@ export function apiVersionsApi(ports: HandlerPorts, served: () => Iterable<Serve
       const meantForAnother =
         (request.clusterId !== null && request.clusterId !== clusterId) || (request.nodeId >= 0 && request.nodeId !== nodeId)
       if (meantForAnother) return apiVersionsResponse({ errorCode: ErrorCode.REBOOTSTRAP_REQUIRED, apiKeys: ranges(served()) })
+      call.connection.authentication.versionsTold()
       return apiVersionsResponse({ apiKeys: ranges(served()), ...features })
     },
     failed: (_request, errorCode) => apiVersionsResponse({ errorCode }),

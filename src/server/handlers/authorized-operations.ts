@@ -1,4 +1,5 @@
-// Owns what "authorized operations" are while there is no authorizer: all that the kind of resource supports, as a bit field.
+// Owns what "authorized operations" are while ACLs are not asked: all that the kind of resource supports, as a bit field. While they
+// are, the guards answer instead.
 
 import { aclSupportedOperations, MetadataResponseConstant } from '../../protocol/generated/enums.ts'
 

@@ -29,7 +29,7 @@ export function describeClusterApi(ports: HandlerPorts): ServedApi {
         return describeClusterResponse({ errorCode, errorMessage: 'this listener describes brokers' })
       }
       const { broker, settings } = ports
-      const { host, port } = ports.advertised()
+      const { host, port } = call.connection.endpoint.advertised()
       return describeClusterResponse({
         clusterId: broker.clusterId,
         controllerId: broker.nodeId,

@@ -36,9 +36,10 @@ export function electLeadersApi(ports: HandlerPorts): ServedApi {
       })
       return electLeadersResponse({ replicaElectionResults })
     },
-    failed: (request, errorCode) =>
+    // Version 0 has no error for the whole.
+    failed: (request, errorCode, { version }) =>
       electLeadersResponse({
-        errorCode,
+        errorCode: version >= 1 ? errorCode : ErrorCode.NONE,
         replicaElectionResults: (request.topicPartitions ?? []).map(({ topic, partitions }) =>
           replicaElectionResult({
             topic,

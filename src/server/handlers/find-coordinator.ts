@@ -12,6 +12,7 @@ import {
   writeFindCoordinatorResponse,
 } from '../../protocol/generated/find-coordinator.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
+import type { Endpoint } from '../listener/endpoint.ts'
 import type { HandlerPorts } from '../ports.ts'
 
 const batchedFrom = 4
@@ -24,7 +25,7 @@ export function findCoordinatorApi(ports: HandlerPorts): ServedApi {
     write: writeFindCoordinatorResponse,
     handle: (request, call) => {
       const keys = call.version >= batchedFrom ? request.coordinatorKeys : [request.key]
-      const found = keys.map((key) => find(ports, request.keyType, key))
+      const found = keys.map((key) => find(ports, call.connection.endpoint, { keyType: request.keyType, key }))
       for (const { errorCode } of found) call.countError(errorCode)
       return answer(found, call.version)
     },
@@ -38,12 +39,16 @@ export function findCoordinatorApi(ports: HandlerPorts): ServedApi {
 const none = (key: string, errorCode: number, errorMessage = ''): Coordinator =>
   coordinator({ key, nodeId: -1, host: '', port: -1, errorCode, errorMessage })
 
-function find(ports: HandlerPorts, keyType: number, key: string): Coordinator {
+function find(
+  ports: HandlerPorts,
+  endpoint: Endpoint,
+  { keyType, key }: { readonly keyType: number; readonly key: string },
+): Coordinator {
   if (keyType !== CoordinatorType.GROUP && keyType !== CoordinatorType.TRANSACTION) {
     return none(key, ErrorCode.INVALID_REQUEST, `coordinators of type ${keyType} are not served`)
   }
   if (!ports.broker.serving) return none(key, ErrorCode.COORDINATOR_NOT_AVAILABLE, 'the broker is starting or stopping')
-  const { host, port } = ports.advertised()
+  const { host, port } = endpoint.advertised()
   return coordinator({ key, nodeId: ports.broker.nodeId, host, port, errorMessage: '' })
 }
 

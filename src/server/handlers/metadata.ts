@@ -36,23 +36,21 @@ export function metadataApi(ports: HandlerPorts): ServedApi {
       // Version 0 cannot say null, so there empty means all.
       if (topics === null || (call.version === 0 && topics.length === 0)) {
         const all = [...ports.broker.topics()].map((topic) => described(ports, topic, request))
-        return answer(ports, request, all)
+        return answer(ports, request, { call, topics: all })
       }
       if (call.version < nullNamesFrom && topics.some(({ topicId, name }) => topicId !== zeroUuid || name === null)) {
-        return answer(
-          ports,
-          request,
-          topics.map((topic) => refused(topic, ErrorCode.INVALID_REQUEST, call.version)),
-        )
+        return answer(ports, request, {
+          call,
+          topics: topics.map((topic) => refused(topic, ErrorCode.INVALID_REQUEST, call.version)),
+        })
       }
       return named(ports, request, { topics, call })
     },
-    failed: (request, errorCode, { version }) =>
-      answer(
-        ports,
-        request,
-        (request.topics ?? []).map((topic) => refused(topic, errorCode, version)),
-      ),
+    failed: (request, errorCode, call) =>
+      answer(ports, request, {
+        call,
+        topics: (request.topics ?? []).map((topic) => refused(topic, errorCode, call.version)),
+      }),
   })
 }
 
@@ -61,9 +59,13 @@ function refused({ name, topicId }: MetadataRequestTopic, errorCode: number, ver
   return metadataResponseTopic({ errorCode, name: name ?? (version >= nullNamesFrom ? null : ''), topicId })
 }
 
-function answer(ports: HandlerPorts, request: MetadataRequest, topics: readonly MetadataResponseTopic[]): MetadataResponse {
+function answer(
+  ports: HandlerPorts,
+  request: MetadataRequest,
+  { call, topics }: { readonly call: Call; readonly topics: readonly MetadataResponseTopic[] },
+): MetadataResponse {
   const { broker, settings } = ports
-  const { host, port } = ports.advertised()
+  const { host, port } = call.connection.endpoint.advertised()
   return metadataResponse({
     brokers: [metadataResponseBroker({ nodeId: broker.nodeId, host, port, rack: settings.rack })],
     clusterId: broker.clusterId,
@@ -113,7 +115,7 @@ function named(
   }
   const countErrors = (all: readonly MetadataResponseTopic[]): MetadataResponse => {
     for (const { errorCode } of all) call.countError(errorCode)
-    return answer(ports, request, all)
+    return answer(ports, request, { call, topics: all })
   }
   if (answers.every((one): one is MetadataResponseTopic => !(one instanceof Promise))) return countErrors(answers)
   return Promise.all(answers).then(countErrors)

@@ -1,5 +1,5 @@
 // Owns answering Produce: hands each batch to its partition in the order of arrival and answers when all are done or time is up.
-// Does not own what is checked inside a batch (broker) nor transactions (transactions/produce-guard.ts).
+// Does not own what is checked inside a batch (broker) nor transactions (transactions/produce-admission.ts).
 
 import { topicId as asTopicId } from '../../model/ids.ts'
 import { ApiKey, batchHeaderBytes, compressionOf, ErrorCode, magicOf } from '../../protocol/index.ts'
@@ -18,7 +18,7 @@ import type { Call } from '../front/call.ts'
 import { NoResponse, noResponse, type Reply, type ServedApi, serve } from '../front/served-api.ts'
 import type { AppendResult, HandlerPorts, PartitionView, TopicView } from '../ports.ts'
 import { retained } from '../retained-bytes.ts'
-import { hasTransactionalBatch, ProduceGuard, type Refusals } from './transactions/produce-guard.ts'
+import { hasTransactionalBatch, ProduceAdmission, type Refusals } from './transactions/produce-admission.ts'
 
 /** Topic ids instead of names. */
 const topicIdsFrom = 13
@@ -26,7 +26,7 @@ const topicIdsFrom = 13
 const zstdFrom = 7
 
 export function produceApi(ports: HandlerPorts): ServedApi {
-  const guard = new ProduceGuard(ports)
+  const admission = new ProduceAdmission(ports)
   return serve<ProduceRequest, ProduceResponse>({
     key: ApiKey.Produce,
     order: 'pipelined',
@@ -37,7 +37,7 @@ export function produceApi(ports: HandlerPorts): ServedApi {
         return refuseAll(request, ErrorCode.INVALID_REQUIRED_ACKS)
       if (request.transactionalId === null && hasTransactionalBatch(request))
         return refuseAll(request, ErrorCode.TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-      return guard.admit(request, call, (refusals) => new Produce({ ports, refusals }, request, call).run())
+      return admission.admit(request, call, (refusals) => new Produce({ ports, refusals }, request, call).run())
     },
     failed: refuseAll,
   })

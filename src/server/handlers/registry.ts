@@ -2,12 +2,14 @@
 
 import type { ServedApi } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
+import { aclApis } from './acls.ts'
 import { alterConfigsApi, incrementalAlterConfigsApi } from './alter-configs.ts'
 import { apiVersionsApi } from './api-versions.ts'
 import { createPartitionsApi } from './create-partitions.ts'
 import { createTopicsApi } from './create-topics.ts'
 import { deleteRecordsApi } from './delete-records.ts'
 import { deleteTopicsApi } from './delete-topics.ts'
+import { describeClientQuotasApi } from './describe-client-quotas.ts'
 import { describeClusterApi } from './describe-cluster.ts'
 import { describeConfigsApi } from './describe-configs.ts'
 import { describeLogDirsApi } from './describe-log-dirs.ts'
@@ -25,6 +27,8 @@ import { metadataApi } from './metadata.ts'
 import { offsetForLeaderEpochApi } from './offset-for-leader-epoch.ts'
 import { alterPartitionReassignmentsApi, listPartitionReassignmentsApi } from './partition-reassignments.ts'
 import { produceApi } from './produce.ts'
+import { saslApis } from './sasl.ts'
+import { scramCredentialApis } from './scram-credentials.ts'
 import { addOffsetsToTxnApi } from './transactions/add-offsets-to-txn.ts'
 import { addPartitionsToTxnApi } from './transactions/add-partitions-to-txn.ts'
 import { describeTransactionsApi, listTransactionsApi } from './transactions/describe-transactions.ts'
@@ -72,6 +76,10 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     electLeadersApi(ports),
     alterPartitionReassignmentsApi(ports),
     listPartitionReassignmentsApi(),
+    ...saslApis(),
+    ...scramCredentialApis(ports),
+    describeClientQuotasApi(),
+    ...aclApis(ports),
   ]
   return { apis, fetchSessions: fetch.sessions }
 }

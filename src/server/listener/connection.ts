@@ -3,10 +3,12 @@
 
 import type { Socket } from 'node:net'
 import type { ListenerLimits } from '../limits.ts'
+import type { Authentication } from '../security/authentication.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import type { Budget } from './budget.ts'
 import type { ListenerCounters } from './counters.ts'
-import { FrameAssembler, type NextFrame } from './frame-assembler.ts'
+import type { Endpoint } from './endpoint.ts'
+import { type FrameBounds, FrameAssembler, type NextFrame, requestBytesMin } from './frame-assembler.ts'
 import { type Answer, RequestLine, type StartableRequest } from './request-line.ts'
 
 /** What handlers may know of a connection. */
@@ -16,13 +18,23 @@ export interface ConnectionFacts {
   /** With the port, for log lines. */
   readonly remoteAddress: string
   readonly localPort: number
+  /** The listener it came in by. */
+  readonly endpoint: Endpoint
+  /** Who is at the other end, or how far that is known. */
+  readonly authentication: Authentication
   /** How many more bytes of answers fit before the client must read. */
   answerRoomBytes(): number
 }
 
+export interface Refusal {
+  readonly refused: string
+  /** It would have to say who it is first. */
+  readonly unauthenticated?: boolean
+}
+
 export interface RequestIntake {
   /** Reads a request's header and says how to run it, or why the connection must be closed. */
-  accept(frame: Uint8Array, connection: ConnectionFacts): StartableRequest | { readonly refused: string }
+  accept(frame: Uint8Array, connection: ConnectionFacts): StartableRequest | Refusal
 }
 
 /** What all connections of a listener share. */
@@ -42,10 +54,17 @@ export interface ListenerShared {
   closed(connection: Connection, why: CloseReason): void
 }
 
-export type CloseKind = 'client' | 'idle' | 'bad' | 'stalled' | 'broken' | 'drained' | 'server' | 'evicted'
+export type CloseKind = 'client' | 'idle' | 'bad' | 'unauthenticated' | 'stalled' | 'broken' | 'drained' | 'server' | 'evicted'
 export interface CloseReason {
   readonly kind: CloseKind
   readonly detail: string
+}
+
+/** What is known of a connection before its first byte. */
+export interface ConnectionIdentity {
+  readonly id: number
+  readonly endpoint: Endpoint
+  readonly authentication: Authentication
 }
 
 export class Connection implements ConnectionFacts {
@@ -53,9 +72,12 @@ export class Connection implements ConnectionFacts {
   readonly remoteHost: string
   readonly remoteAddress: string
   readonly localPort: number
+  readonly endpoint: Endpoint
+  readonly authentication: Authentication
   readonly #socket: Socket
   readonly #shared: ListenerShared
   readonly #assembler: FrameAssembler
+  readonly #bounds: FrameBounds
   readonly #line: RequestLine
   readonly #answers: AnswerQueue
   /** When the client last sent something or took an answer. */
@@ -72,8 +94,10 @@ export class Connection implements ConnectionFacts {
   #acknowledging = false
   #closeAfterAnswers: CloseReason | undefined = undefined
 
-  constructor(socket: Socket, id: number, shared: ListenerShared) {
-    this.id = id
+  constructor(socket: Socket, identity: ConnectionIdentity, shared: ListenerShared) {
+    this.id = identity.id
+    this.endpoint = identity.endpoint
+    this.authentication = identity.authentication
     // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d.
     this.remoteHost = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
     this.remoteAddress = `${this.remoteHost}:${String(socket.remotePort ?? 0)}`
@@ -81,7 +105,8 @@ export class Connection implements ConnectionFacts {
     this.#socket = socket
     this.#shared = shared
     const { limits, assemblyBudget, answerBudget } = shared
-    this.#assembler = new FrameAssembler(assemblyBudget, limits.requestBytesMax)
+    this.#bounds = { bytesMin: requestBytesMin, bytesMax: limits.requestBytesMax }
+    this.#assembler = new FrameAssembler(assemblyBudget, this.#frameBounds)
     this.#line = new RequestLine(this.#onAnswer, this.#onRequestDone)
     this.#answers = new AnswerQueue(socket, answerBudget, limits.writeWindowBytes, this.#onTaken)
     this.#activeAtMs = shared.nowMs()
@@ -114,7 +139,12 @@ export class Connection implements ConnectionFacts {
   /** Closes what has been silent or has not read for too long. */
   sweep(nowMs: number): void {
     const { limits, assemblyBudget } = this.#shared
-    const { idleMs, stalledWriteMs } = limits
+    const { idleMs, stalledWriteMs, authenticationMs } = limits
+    const { pendingSinceMs } = this.authentication
+    if (pendingSinceMs !== undefined && nowMs - pendingSinceMs > authenticationMs) {
+      this.close({ kind: 'unauthenticated', detail: `it did not authenticate within ${authenticationMs} ms` })
+      return
+    }
     const arrivalMs = assemblyBudget.contended ? limits.contendedArrivalMs : idleMs
     if (this.#reading && this.#assembler.midFrame && nowMs - this.#frameBegunAtMs > arrivalMs) {
       this.close({ kind: 'idle', detail: `one request took longer than ${arrivalMs} ms to arrive` })
@@ -205,18 +235,28 @@ export class Connection implements ConnectionFacts {
     if (answer.kind === 'write') {
       this.#answers.push(answer.chunks)
       if (answer.acknowledges) this.#acknowledging = true
+      if (answer.thenClose !== undefined) this.#closeAfter({ kind: 'unauthenticated', detail: answer.thenClose })
     } else if (answer.kind === 'close') {
-      this.#deaf = true
-      this.#closeAfterAnswers = { kind: 'bad', detail: answer.reason }
+      this.#closeAfter({ kind: answer.unauthenticated === true ? 'unauthenticated' : 'bad', detail: answer.reason })
     }
     this.#shared.flushSoon(this)
   }
+
+  /** What follows is not read; what is answered goes out first. */
+  #closeAfter(reason: CloseReason): void {
+    this.#deaf = true
+    this.#closeAfterAnswers = reason
+  }
+
+  readonly #frameBounds = (): FrameBounds => this.authentication.frameBounds ?? this.#bounds
 
   #hasRoom(): boolean {
     const { limits, requestBudget, answerBudget } = this.#shared
     return (
       !this.#draining &&
       !this.#deaf &&
+      // Until it is known who asks, each answer decides how the next frame is to be read.
+      !(this.authentication.pendingSinceMs !== undefined && this.#line.length > 0) &&
       this.#line.length < limits.inFlightRequestsPerConnectionMax &&
       this.#line.bytes < limits.inFlightBytesPerConnectionMax &&
       this.#answers.bytes < limits.answerBytesPerConnectionMax &&
@@ -252,7 +292,7 @@ export class Connection implements ConnectionFacts {
     if ('refused' in request) {
       // Answers to the requests before it still go out; nothing after it is read.
       this.#deaf = true
-      const close: Answer = { kind: 'close', reason: request.refused }
+      const close: Answer = { kind: 'close', reason: request.refused, unauthenticated: request.unauthenticated === true }
       this.#line.push({ order: 'serial', start: (answer) => { answer(close) }, hurry: () => undefined }, 0) // prettier-ignore
       return 'bad'
     }

@@ -7,6 +7,8 @@ export class ListenerCounters {
   connectionsClosedIdle = 0
   connectionsClosedBad = 0
   connectionsClosedStalled = 0
+  connectionsUnauthenticated = 0
+  handshakesFailed = 0
   bytesIn = 0
   bytesOut = 0
 }

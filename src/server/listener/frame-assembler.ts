@@ -13,8 +13,16 @@ import type { Budget } from './budget.ts'
 const sizeBytes = 4
 const growthFactor = 64
 const firstCapacityBytes = 4096
+/** Record type handshake, protocol version 3.x: what a TLS client sends first, read as the size of a frame. */
+const tlsHandshakeStart = 0x1603_01
 /** Header version 0: key, version, correlation id. */
 export const requestBytesMin = 8
+
+/** What a frame may have; narrower while a client has not said who it is. */
+export interface FrameBounds {
+  readonly bytesMin: number
+  readonly bytesMax: number
+}
 
 export type NextFrame =
   | { readonly kind: 'frame'; readonly bytes: Uint8Array }
@@ -29,7 +37,7 @@ const waiting: NextFrame = { kind: 'waiting' }
 
 export class FrameAssembler {
   readonly #budget: Budget
-  readonly #requestBytesMax: number
+  readonly #bounds: () => FrameBounds
   /** Chunks not yet cut up; `#at` is the position in the first. More than one only while reading is paused. */
   readonly #chunks: Uint8Array[] = []
   #at = 0
@@ -40,9 +48,10 @@ export class FrameAssembler {
   #body: Uint8Array | undefined = undefined
   #filled = 0
 
-  constructor(budget: Budget, requestBytesMax: number) {
+  /** `bounds` is asked when the size of a frame is known. */
+  constructor(budget: Budget, bounds: () => FrameBounds) {
     this.#budget = budget
-    this.#requestBytesMax = requestBytesMax
+    this.#bounds = bounds
   }
 
   push(chunk: Uint8Array): void {
@@ -61,13 +70,11 @@ export class FrameAssembler {
   /** The next whole request; nothing of the budget is held for it any more. */
   next(): NextFrame {
     if (this.#sizeSeen < sizeBytes && !this.#readSize()) return partial
-    if (this.#size < requestBytesMin || this.#size > this.#requestBytesMax) {
-      return {
-        kind: 'bad',
-        reason: `a request of ${this.#size} bytes, where ${requestBytesMin} to ${this.#requestBytesMax} are allowed`,
-      }
-    }
-    return this.#body === undefined ? this.#begin() : this.#fill(this.#body)
+    if (this.#body !== undefined) return this.#fill(this.#body)
+    const { bytesMin, bytesMax } = this.#bounds()
+    if (this.#size >= bytesMin && this.#size <= bytesMax) return this.#begin()
+    const hint = this.#size >>> 8 === tlsHandshakeStart ? '; it begins like a TLS handshake, and this listener is not TLS' : ''
+    return { kind: 'bad', reason: `a request of ${this.#size} bytes, where ${bytesMin} to ${bytesMax} are allowed${hint}` }
   }
 
   /** Gives back what a request under way holds of the budget. */

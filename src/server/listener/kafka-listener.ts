@@ -1,15 +1,20 @@
-// Owns the listening socket and the set of its connections: accepting, the maximum, the sweep for idle ones, the flush at the end
-// of a turn, draining. Does not own what happens on one connection (connection.ts).
+// Owns the set of connections of all listeners: the maximum, the sweep for idle ones, the flush at the end of a turn, draining. Does
+// not own accepting (acceptor.ts) nor what happens on one connection (connection.ts).
 
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { assert } from '../../base/assert.ts'
 import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
-import { OpError } from '../../base/op-error.ts'
 import type { ListenerLimits } from '../limits.ts'
+import { type Authentication, OpenAuthentication } from '../security/authentication.ts'
+import type { Principal } from '../security/principal.ts'
+import { usesSasl } from '../security/protocol.ts'
+import type { TlsIdentity } from '../security/tls-identity.ts'
+import { Acceptor } from './acceptor.ts'
 import { Budget } from './budget.ts'
 import { type CloseReason, Connection, type ListenerShared, type RequestIntake } from './connection.ts'
 import { ListenerCounters } from './counters.ts'
+import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 import { LogLimiter } from './log-limiter.ts'
 
 export interface BoundAddress {
@@ -17,10 +22,17 @@ export interface BoundAddress {
   readonly port: number
 }
 
+/** How clients prove who they are. */
+export interface ListenerSecurity {
+  /** Undefined when no listener uses TLS. */
+  readonly tls: TlsIdentity | undefined
+  /** For a new connection of a listener with SASL. */
+  authentication(endpoint: Endpoint): Authentication
+}
+
 export interface KafkaListenerOptions {
-  readonly host: string
-  /** 0 takes any free port. */
-  readonly port: number
+  readonly listeners: readonly ListenerPlan[]
+  readonly security: ListenerSecurity
   readonly limits: ListenerLimits
   readonly intake: RequestIntake
   readonly clock: Clock
@@ -32,12 +44,11 @@ export interface KafkaListenerOptions {
 /** A connection that did something this recently is not closed for a newcomer. */
 const evictableIdleMs = 10_000
 const sweepMsMax = 5_000
-const backlog = 1024
 
 export class KafkaListener {
   readonly counters = new ListenerCounters()
   readonly #options: KafkaListenerOptions
-  readonly #server: Server
+  readonly #acceptors: readonly Acceptor[]
   readonly #connections = new Set<Connection>()
   readonly #shared: ListenerShared
   readonly #limiter: LogLimiter
@@ -50,8 +61,8 @@ export class KafkaListener {
   constructor(options: KafkaListenerOptions) {
     this.#options = options
     this.#limiter = new LogLimiter(options.log, options.clock)
-    this.#server = createServer({ noDelay: true, keepAlive: true }, this.#onSocket)
     this.#shared = this.#share(options)
+    this.#acceptors = options.listeners.map((plan) => this.#acceptor(plan))
   }
 
   /** Requests received and not yet answered, and answers not yet taken, in bytes. */
@@ -60,27 +71,17 @@ export class KafkaListener {
     return { requests: requestBudget.used, assembling: assemblyBudget.used, answers: answerBudget.used }
   }
 
-  start(): Promise<BoundAddress> {
-    const { host, port, log } = this.#options
-    return new Promise((resolve, reject) => {
-      const onFailure = (cause: Error): void => {
-        reject(
-          new OpError('invalid', { code: 'LISTEN_FAILED', detail: `Cannot listen on ${host}:${port}: ${cause.message}`, cause }),
-        )
-      }
-      this.#server.once('error', onFailure)
-      this.#server.listen({ host, port, backlog }, () => {
-        this.#server.off('error', onFailure)
-        // For instance EMFILE on accept: the listener goes on, and says so.
-        this.#server.on('error', (error) => {
-          this.#limiter.warn('listener', 'the Kafka listener reports an error', { error: error.message })
-        })
-        const bound = this.#server.address() as AddressInfo
-        log.info('listening for Kafka clients', { host: bound.address, port: bound.port })
-        this.#scheduleSweep()
-        resolve({ host: bound.address, port: bound.port })
-      })
-    })
+  /** Where each listener is bound, in the order of the settings. */
+  async start(): Promise<readonly BoundAddress[]> {
+    const bound: HostAndPort[] = []
+    for (const acceptor of this.#acceptors) {
+      const address = await acceptor.start()
+      const { name, protocol } = acceptor.endpoint
+      this.#options.log.info('listening for Kafka clients', { ...address, listener: name, protocol })
+      bound.push(address)
+    }
+    this.#scheduleSweep()
+    return bound
   }
 
   /**
@@ -90,11 +91,7 @@ export class KafkaListener {
   async close(how: 'drained' | 'at-once' = 'drained'): Promise<void> {
     if (this.#draining) return
     this.#draining = true
-    const closed = new Promise<void>((resolve) => {
-      this.#server.close(() => {
-        resolve()
-      })
-    })
+    const closed = Promise.all(this.#acceptors.map((acceptor) => acceptor.close()))
     if (how === 'drained') {
       for (const connection of [...this.#connections]) connection.drain()
       await this.#untilEmpty()
@@ -150,24 +147,51 @@ export class KafkaListener {
     for (const connection of connections) connection.flush()
   }
 
-  readonly #onSocket = (socket: Socket): void => {
+  #acceptor(plan: ListenerPlan): Acceptor {
+    const { security, limits } = this.#options
+    return new Acceptor(plan, {
+      tls: security.tls,
+      handshakeMs: limits.handshakeMs,
+      admit: () => this.#admit(),
+      ready: (socket, endpoint, principal) => {
+        this.#begin(socket, endpoint, principal)
+      },
+      handshakeFailed: (client, endpoint, detail) => {
+        this.counters.handshakesFailed += 1
+        const fields = { client, listener: endpoint.name, reason: detail }
+        this.#limiter.warn('handshake', 'closed a connection whose TLS handshake failed', fields)
+      },
+      troubled: (endpoint, error) => {
+        const fields = { listener: endpoint.name, error: error.message }
+        this.#limiter.warn('listener', 'the Kafka listener reports an error', fields)
+      },
+    })
+  }
+
+  #admit(): boolean {
     this.counters.connectionsAccepted += 1
-    if (this.#draining || !this.#makeRoom()) {
-      this.counters.connectionsRefused += 1
-      const limit = this.#options.limits.connectionsMax
-      this.#limiter.warn('refused', 'refused a connection: the maximum is open and none is idle', { limit })
-      socket.on('error', () => undefined)
-      socket.destroy()
-      return
-    }
-    const connection = new Connection(socket, this.#nextConnectionId, this.#shared)
+    if (!this.#draining && this.#makeRoom()) return true
+    this.counters.connectionsRefused += 1
+    const limit = this.#options.limits.connectionsMax
+    this.#limiter.warn('refused', 'refused a connection: the maximum is open and none is idle', { limit })
+    return false
+  }
+
+  #begin(socket: Socket, endpoint: Endpoint, principal: Principal): void {
+    const { security } = this.#options
+    const authentication = usesSasl(endpoint.protocol) ? security.authentication(endpoint) : new OpenAuthentication(principal)
+    const identity = { id: this.#nextConnectionId, endpoint, authentication }
+    const connection = new Connection(socket, identity, this.#shared)
     this.#nextConnectionId += 1
     this.#connections.add(connection)
     this.counters.connectionsOpen = this.#connections.size
+    // Its handshake ended after the drain had begun.
+    if (this.#draining) connection.drain()
   }
 
   #makeRoom(): boolean {
-    if (this.#connections.size < this.#options.limits.connectionsMax) return true
+    const handshakes = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.handshakes, 0)
+    if (this.#connections.size + handshakes < this.#options.limits.connectionsMax) return true
     const before = this.#options.clock.monotonicMs() - evictableIdleMs
     let oldest: Connection | undefined
     for (const connection of this.#connections) {
@@ -191,11 +215,15 @@ export class KafkaListener {
   #onConnectionClosed(connection: Connection, why: CloseReason): void {
     assert(this.#connections.delete(connection), 'a connection closes once')
     this.counters.connectionsOpen = this.#connections.size
-    const fields = { client: connection.remoteAddress, reason: why.detail }
+    const fields = { client: connection.remoteAddress, listener: connection.endpoint.name, reason: why.detail }
     switch (why.kind) {
       case 'bad':
         this.counters.connectionsClosedBad += 1
         this.#limiter.warn('bad', 'closed a connection whose bytes cannot be served', fields)
+        break
+      case 'unauthenticated':
+        this.counters.connectionsUnauthenticated += 1
+        this.#limiter.warn('unauthenticated', 'closed a connection that failed to authenticate', fields)
         break
       case 'stalled':
         this.counters.connectionsClosedStalled += 1

@@ -11,9 +11,15 @@ export type RequestOrder = 'pipelined' | 'serial'
 /** What became of a request: chunks to write; nothing to write (Produce with acks=0); or the connection must go. */
 export type Answer =
   /** `acknowledges`: it may tell that something was stored, which only a process whose life goes on may say. */
-  | { readonly kind: 'write'; readonly chunks: readonly Uint8Array[]; readonly acknowledges: boolean }
+  | {
+      readonly kind: 'write'
+      readonly chunks: readonly Uint8Array[]
+      readonly acknowledges: boolean
+      /** The last answer of a client that failed to authenticate, and why. */
+      readonly thenClose?: string
+    }
   | { readonly kind: 'none' }
-  | { readonly kind: 'close'; readonly reason: string }
+  | { readonly kind: 'close'; readonly reason: string; readonly unauthenticated?: boolean }
 
 export interface StartableRequest {
   readonly order: RequestOrder

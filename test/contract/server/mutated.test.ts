@@ -2,7 +2,7 @@
 // served, with random bytes changed, over real groups.
 
 import { connect } from 'node:net'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, expect, it } from 'vitest'
 import { type Prng, seededPrng } from '../../../src/base/prng.ts'
 import type { GroupCoordinator } from '../../../src/groups/index.ts'
 import { apiVersionsRequest } from '../../../src/protocol/generated/api-versions.ts'
@@ -16,6 +16,9 @@ import {
   closeFrame,
   openRequestFrame,
 } from '../../../src/protocol/index.ts'
+import { prefixedPattern } from '../../../src/broker/core/index.ts'
+import { AclOperation, AclPermissionType, ResourceType } from '../../../src/protocol/generated/enums.ts'
+import type { AclPolicy } from '../../../src/server/guard/decision.ts'
 import { MemoryBroker } from './support/memory-broker.ts'
 import { memoryGroups } from './support/memory-groups.ts'
 import { type RunningFront, startFront } from './support/running-front.ts'
@@ -23,15 +26,25 @@ import { type RunningFront, startFront } from './support/running-front.ts'
 let running: RunningFront
 let groups: GroupCoordinator
 
-beforeEach(async () => {
+async function start(aclPolicy: AclPolicy | undefined): Promise<void> {
   const broker = new MemoryBroker()
   broker.add('t', 2)
+  // Denied where rights are asked: what begins with t, whoever asks.
+  const about = { patternType: prefixedPattern, principal: 'User:*', host: '*', operation: AclOperation.ALL }
+  const denied = [ResourceType.TOPIC, ResourceType.GROUP].map((resourceType) => ({ ...about, resourceType, resourceName: 't' }))
+  broker.acls.set.apply(
+    denied.map((acl) => ({ ...acl, permission: AclPermissionType.DENY })),
+    [],
+  )
   groups = memoryGroups(broker)
-  running = await startFront({ broker, groups, listener: { drainMs: 500 } })
-})
+  const settings = aclPolicy === undefined ? {} : { aclPolicy }
+  running = await startFront({ broker, groups, settings, listener: { drainMs: 500 } })
+}
 afterEach(async () => {
   await Promise.all([groups.close(), running.stop()])
 })
+
+const superUsers: ReadonlySet<string> = new Set()
 
 const nameOf = (key: number): ApiName => Object.entries(ApiKey).find(([, value]) => value === key)![0] as ApiName
 
@@ -60,28 +73,36 @@ function framed(key: number, version: number, body: Uint8Array): Buffer {
   return Buffer.from(writer.concat())
 }
 
-it('requests that decode to nonsense are answered or close their connection, in every API and version', async () => {
-  const client = await running.client()
-  const { apiKeys } = await client.ask(
-    'ApiVersions',
-    3,
-    apiVersionsRequest({ clientSoftwareName: 'bent', clientSoftwareVersion: '1' }),
-  )
-  const prng = seededPrng(11)
-  let whole = 0
-  for (const { apiKey, minVersion, maxVersion } of apiKeys) {
-    for (let version = minVersion; version <= maxVersion; version += 1) {
-      const bodies = Array.from({ length: 12 }, () => randomBody(prng, apiKey, version)).filter((body) => body !== undefined)
-      whole += bodies.length
-      // A wait for members or records would hold up the rest of a connection, so each request has its own.
-      await Promise.all(bodies.map((body) => sendAlone(framed(apiKey, version, body))))
-      const faults = running.log.lines.filter(({ level }) => level === 'error')
-      expect(faults, `${nameOf(apiKey)} v${version}`).toEqual([])
+it.each<[string, AclPolicy | undefined]>([
+  ['no ACLs asked', undefined],
+  ['everything denied', { superUsers, allowIfNone: false }],
+  ['some of it denied', { superUsers, allowIfNone: true }],
+])(
+  'requests that decode to nonsense are answered or close their connection, in every API and version: %s',
+  async (_how, policy) => {
+    await start(policy)
+    const client = await running.client()
+    const { apiKeys } = await client.ask(
+      'ApiVersions',
+      3,
+      apiVersionsRequest({ clientSoftwareName: 'bent', clientSoftwareVersion: '1' }),
+    )
+    const prng = seededPrng(11)
+    let whole = 0
+    for (const { apiKey, minVersion, maxVersion } of apiKeys) {
+      for (let version = minVersion; version <= maxVersion; version += 1) {
+        const bodies = Array.from({ length: 12 }, () => randomBody(prng, apiKey, version)).filter((body) => body !== undefined)
+        whole += bodies.length
+        // A wait for members or records would hold up the rest of a connection, so each request has its own.
+        await Promise.all(bodies.map((body) => sendAlone(framed(apiKey, version, body))))
+        const faults = running.log.lines.filter(({ level }) => level === 'error')
+        expect(faults, `${nameOf(apiKey)} v${version}`).toEqual([])
+      }
     }
-  }
-  expect(whole).toBeGreaterThan(800)
-  expect((await client.ask('Metadata', 9, metadataRequest({ topics: [] }))).controllerId).toBe(7)
-})
+    expect(whole).toBeGreaterThan(800)
+    expect((await client.ask('Metadata', 9, metadataRequest({ topics: [] }))).controllerId).toBe(7)
+  },
+)
 
 /** Sends, and waits for an answer, the end, or a little while. */
 function sendAlone(frame: Buffer): Promise<void> {

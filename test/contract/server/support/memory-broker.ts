@@ -4,6 +4,7 @@
 import { crc32cReference } from '../../../../src/base/crc32c.ts'
 import { fail, type Outcome, succeed } from '../../../../src/base/outcome.ts'
 import type {
+  AclStore,
   ActiveProducer,
   AppendRequest,
   AppendResult,
@@ -18,8 +19,10 @@ import type {
   PartitionView,
   ReadRequest,
   ReadResult,
+  ScramUsers,
   TopicView,
 } from '../../../../src/broker/api.ts'
+import { Acls, ScramCredentials } from '../../../../src/broker/core/index.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -198,6 +201,24 @@ const config = (name: string, value: string): ConfigEntry => ({
 })
 
 export class MemoryBroker implements Broker {
+  readonly credentials = new ScramCredentials()
+  readonly acls: AclStore = {
+    set: new Acls(),
+    alter: async (additions, removals) => {
+      await this.creationGate
+      this.acls.set.apply(additions, removals)
+      return succeed(undefined)
+    },
+  }
+  readonly scram: ScramUsers = {
+    of: (user) => this.credentials.of(user),
+    users: () => this.credentials.users(),
+    alter: async (changes) => {
+      await this.creationGate
+      this.credentials.apply(changes)
+      return succeed(undefined)
+    },
+  }
   readonly clusterId = 'test-cluster'
   readonly nodeId = nodeId(7)
   serving = true

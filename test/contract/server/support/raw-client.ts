@@ -62,6 +62,11 @@ export class RawClient {
     })
   }
 
+  /** Over a connection that is there: TLS, for instance. */
+  static over(socket: Socket): RawClient {
+    return new RawClient(socket)
+  }
+
   /** The bytes of a request frame; the answer to it is expected unless `answered` is false. */
   frame<N extends Name>(name: N, version: number, request: ApiMessages[N]['request']): Buffer {
     const key = ApiKey[name]

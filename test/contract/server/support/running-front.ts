@@ -8,8 +8,10 @@ import {
   type FrontSettings,
   type GroupCoordinator,
   KafkaFront,
+  type ListenerPlan,
   type ServerLimits,
 } from '../../../../src/server/index.ts'
+import type { FrontSecurity } from '../../../../src/server/security/node-security.ts'
 import { MemoryTransactions } from '../../../support/memory-transactions.ts'
 import { MemoryBroker } from './memory-broker.ts'
 import { RawClient } from './raw-client.ts'
@@ -50,11 +52,19 @@ const noGroups = new Proxy(
   },
 ) as GroupCoordinator
 
+export const plainListener: ListenerPlan = {
+  name: 'PLAINTEXT',
+  protocol: 'PLAINTEXT',
+  listen: { host: '127.0.0.1', port: 0 },
+}
+
 export interface RunningFront {
   readonly front: KafkaFront
   readonly broker: MemoryBroker
   readonly log: RecordingLog
   readonly port: number
+  /** Of every listener. */
+  readonly ports: readonly number[]
   client(): Promise<RawClient>
   stop(): Promise<void>
 }
@@ -65,6 +75,7 @@ export interface FrontVariant {
   readonly fetch?: Partial<ServerLimits['fetch']>
   readonly metadata?: Partial<ServerLimits['metadata']>
   readonly groups?: GroupCoordinator
+  readonly security?: FrontSecurity
   readonly broker?: MemoryBroker
 }
 
@@ -82,19 +93,22 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     prng: seededPrng(1),
     log,
     logDir: { path: '/somewhere/wal', space: () => Promise.resolve({ totalBytes: 1000, usableBytes: 400 }) },
-    settings: { host: '127.0.0.1', port: 0, rack: null, autoCreateTopics: true, ...variant.settings },
+    settings: { listeners: [plainListener], rack: null, autoCreateTopics: true, ...variant.settings },
+    ...(variant.security === undefined ? {} : { security: variant.security }),
     limits: {
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
       fetch: { ...defaultLimits.fetch, ...variant.fetch },
       metadata: { ...defaultLimits.metadata, ...variant.metadata },
     },
   })
-  const { port } = await front.start()
+  const ports = (await front.start()).map((bound) => bound.port)
+  const port = ports[0]!
   return {
     front,
     broker,
     log,
     port,
+    ports,
     client: async () => {
       const client = await RawClient.connect(port)
       clients.push(client)

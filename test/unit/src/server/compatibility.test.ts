@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { apiEntries } from '../../../../src/protocol/index.ts'
 import { compatibilityMarkdown, compatibilityOf, differencesSaid } from '../../../../src/server/compatibility.ts'
 import { servedApis } from '../../../../src/server/handlers/registry.ts'
+import { guards } from '../../../../src/server/guard/cluster-guards.ts'
 import { defaultLimits } from '../../../../src/server/index.ts'
 import type { HandlerPorts } from '../../../../src/server/ports.ts'
 
@@ -28,4 +29,8 @@ test('the table has every API of the broker’s listener, once', () => {
   expect(keys).toEqual(apiEntries.filter(({ onBroker }) => onBroker).map(({ key }) => key))
   expect(new Set(keys).size).toBe(keys.length)
   expect(apis.every(({ entry }) => keys.includes(entry.key))).toBe(true)
+})
+
+test('every API that is served has a guard: while ACLs are asked, one without is refused to everybody', () => {
+  expect(apis.map(({ entry }) => entry.name).filter((name) => guards[name] === undefined)).toEqual([])
 })

@@ -3,7 +3,9 @@
 import { describe, expect, it } from 'vitest'
 import { seededPrng } from '../../../../src/base/prng.ts'
 import { Budget } from '../../../../src/server/listener/budget.ts'
-import { FrameAssembler } from '../../../../src/server/listener/frame-assembler.ts'
+import { type FrameBounds, FrameAssembler, requestBytesMin } from '../../../../src/server/listener/frame-assembler.ts'
+
+const upTo = (bytesMax: number) => (): FrameBounds => ({ bytesMin: requestBytesMin, bytesMax })
 
 const frame = (body: Uint8Array): Uint8Array => {
   const bytes = new Uint8Array(4 + body.length)
@@ -23,7 +25,7 @@ describe('the frame assembler', () => {
       )
       const stream = concat(bodies.map(frame))
       const budget = new Budget(1 << 20)
-      const assembler = new FrameAssembler(budget, 1 << 20)
+      const assembler = new FrameAssembler(budget, upTo(1 << 20))
       const found: Uint8Array[] = []
       for (let at = 0; at < stream.length;) {
         const step = 1 + prng.below(prng.below(3) === 0 ? 9000 : 50)
@@ -38,7 +40,7 @@ describe('the frame assembler', () => {
 
   it('takes no more memory than 64 times what has arrived', () => {
     const budget = new Budget(200 << 20)
-    const assembler = new FrameAssembler(budget, 100 << 20)
+    const assembler = new FrameAssembler(budget, upTo(100 << 20))
     const size = new Uint8Array(4)
     new DataView(size.buffer).setInt32(0, 100 << 20)
     assembler.push(size)
@@ -56,7 +58,7 @@ describe('the frame assembler', () => {
   it('waits for the budget with what has come, and goes on when there is room', () => {
     const budget = new Budget(50_000)
     budget.take(40_000)
-    const assembler = new FrameAssembler(budget, 30_000)
+    const assembler = new FrameAssembler(budget, upTo(30_000))
     const bytes = frame(new Uint8Array(30_000).fill(5))
     assembler.push(bytes.slice(0, 1000))
     expect(assembler.next().kind).toBe('waiting')
@@ -73,7 +75,7 @@ describe('the frame assembler', () => {
   })
 
   it('gives a frame that spans chunks a buffer of its own, of its size', () => {
-    const assembler = new FrameAssembler(new Budget(1 << 20), 1 << 20)
+    const assembler = new FrameAssembler(new Budget(1 << 20), upTo(1 << 20))
     const bytes = frame(new Uint8Array(100_000))
     assembler.push(bytes.slice(0, 60_000))
     assembler.next()

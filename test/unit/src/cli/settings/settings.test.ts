@@ -214,6 +214,48 @@ describe('values', () => {
   })
 })
 
+const withTls = ['--tls-certificate-file', 'c', '--tls-key-file', 'k']
+
+describe('listeners', () => {
+  test('are named, or called by their protocol, and shown as they are written', () => {
+    const { kafka } = settings({
+      argv: [
+        ...['--kafka-listeners', 'IN=PLAINTEXT://127.0.0.1:1, SASL_SSL://[::]:2', ...withTls],
+        ...['--kafka-advertised-listeners', 'SASL_SSL://broker.example:2'],
+      ],
+    })
+    expect(kafka.listeners).toEqual([
+      { name: 'IN', protocol: 'PLAINTEXT', host: '127.0.0.1', port: 1 },
+      { name: 'SASL_SSL', protocol: 'SASL_SSL', host: '::', port: 2 },
+    ])
+    expect(kafka.advertisedListeners).toEqual([{ name: 'SASL_SSL', host: 'broker.example', port: 2 }])
+  })
+
+  test.each([
+    ['a:1', /is no listener.*write for example SASL_SSL/],
+    ['EXTERNAL://a:1', /whose protocol is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL/],
+    ['SSL://a', /SSL:\/\/a.*a is not host:port/],
+    ['SSL://a:1,SSL://b:2', /names SSL twice; give each a name of its own/],
+  ])('%s is refused with a remedy', (written, expected) => {
+    expect(problems({ argv: ['--kafka-listeners', written] }).join()).toMatch(expected)
+  })
+
+  test('super users are separated by semicolons, because distinguished names have commas', () => {
+    const { acl } = settings({ argv: ['--acl-super-users', 'User:admin; User:CN=root,O=Example;'] })
+    expect(acl.superUsers).toEqual(['User:admin', 'User:CN=root,O=Example'])
+    expect(problems({ argv: ['--acl-super-users', 'admin'] }).join()).toMatch(
+      /`admin`, which is no principal; write for example User:admin/,
+    )
+  })
+
+  test('mechanisms that are not known are refused with those that are', () => {
+    expect(problems({ argv: ['--sasl-mechanisms', 'PLAIN,GSSAPI'] }).join()).toMatch(
+      /GSSAPI, which is not known; there are PLAIN, SCRAM/,
+    )
+    expect(problems({ argv: ['--sasl-mechanisms', ' , '] }).join()).toMatch(/names no mechanism/)
+  })
+})
+
 describe('relations', () => {
   test.each<[string, Given]>([
     ['s3.bucket and object-store.backend', { env: { OBJECT_STORE_BACKEND: 's3' } }],
@@ -221,6 +263,52 @@ describe('relations', () => {
     ['kafka.advertised and kafka.listen', { argv: ['--kafka-listen', '[::]:9092'] }],
     ['kafka.advertised and kafka.listen', { argv: ['--kafka-advertised', '0.0.0.0:9092'] }],
     ['http.listen and kafka.listen', { argv: ['--http-listen', '127.0.0.1:9092'] }],
+    [
+      'kafka.listeners and kafka.advertised',
+      { argv: ['--kafka-listeners', 'SSL://a:1', '--kafka-advertised', 'b:2', ...withTls] },
+    ],
+    ['kafka.advertised-listeners and kafka.listeners', { argv: ['--kafka-listeners', 'PLAINTEXT://[::]:1'] }],
+    [
+      'kafka.advertised-listeners and kafka.listeners',
+      { argv: ['--kafka-listeners', 'PLAINTEXT://a:1', '--kafka-advertised-listeners', 'OTHER://b:1'] },
+    ],
+    [
+      'kafka.advertised-listeners and kafka.listeners',
+      { argv: ['--kafka-listeners', 'PLAINTEXT://a:1', '--kafka-advertised-listeners', 'PLAINTEXT://0.0.0.0:1'] },
+    ],
+    ['kafka.listeners and http.listen', { argv: ['--kafka-listeners', 'A=PLAINTEXT://a:1,B=PLAINTEXT://a:1'] }],
+    ['kafka.listeners and http.listen', { argv: ['--kafka-listeners', 'A=PLAINTEXT://127.0.0.1:9464'] }],
+    ['tls.certificate-file and tls.key-file', { argv: ['--kafka-security-protocol', 'SSL'] }],
+    ['tls.certificate-file and tls.key-file', { argv: ['--kafka-listeners', 'X=SASL_SSL://a:1', '--tls-key-file', 'k'] }],
+    ['tls.client-auth and tls.ca-file', { argv: ['--tls-client-auth', 'required'] }],
+    [
+      'sasl.mechanisms and sasl.plain-users-file',
+      { argv: ['--kafka-security-protocol', 'SASL_PLAINTEXT', '--sasl-mechanisms', 'PLAIN'] },
+    ],
+    [
+      'sasl.mechanisms and sasl.oauth-jwks-file and sasl.oauth-jwks-url',
+      {
+        argv: [
+          ...['--kafka-security-protocol', 'SASL_PLAINTEXT', '--sasl-mechanisms', 'OAUTHBEARER'],
+          ...['--sasl-oauth-issuer', 'i', '--sasl-oauth-audience', 'a'],
+        ],
+      },
+    ],
+    [
+      'sasl.mechanisms and sasl.oauth-jwks-file and sasl.oauth-jwks-url',
+      { argv: ['--sasl-oauth-jwks-file', 'f', '--sasl-oauth-jwks-url', 'https://login.example/keys'] },
+    ],
+    [
+      'sasl.mechanisms and sasl.oauth-issuer and sasl.oauth-audience',
+      {
+        argv: [
+          ...['--kafka-security-protocol', 'SASL_PLAINTEXT', '--sasl-mechanisms', 'OAUTHBEARER'],
+          ...['--sasl-oauth-jwks-file', 'f', '--sasl-oauth-issuer', 'i'],
+        ],
+      },
+    ],
+    ['acl.enabled and acl.super-users', { argv: ['--acl-enabled', 'true'] }],
+    ['sasl.admin-user and sasl.admin-password', { argv: ['--sasl-admin-user', 'a'] }],
     ['wal.budget-bytes and wal.file-bytes', { argv: ['--wal-file-bytes', '1GiB'] }],
     ['wal.retain-bytes and wal.budget-bytes', { argv: ['--wal-retain-bytes', '2GiB'] }],
     ['stream.bucket-interval-ms and stream.interval-ms', { argv: ['--stream-interval-ms', '50'] }],
@@ -259,10 +347,17 @@ describe('relations', () => {
 describe('secrets', () => {
   test('are masked where settings are shown, and absent from every refusal', () => {
     const secret = 'hunter2-hunter2'
-    const env = { S3_ACCESS_KEY: `${secret}-id`, S3_SECRET_KEY: secret }
+    const env = {
+      S3_ACCESS_KEY: `${secret}-id`,
+      S3_SECRET_KEY: secret,
+      CHRONIK_TLS_KEY_PASSWORD: secret,
+      CHRONIK_SASL_ADMIN_USER: 'admin',
+      CHRONIK_SASL_ADMIN_PASSWORD: secret,
+    }
     const { effective, settings: got } = loaded({ env })
     expect(JSON.stringify(effective)).not.toContain(secret)
-    expect(effective.filter(({ shown }) => shown === '***').map(({ key }) => key)).toEqual(['s3.access-key', 's3.secret-key'])
+    const masked = ['tls.key-password', 'sasl.admin-password', 's3.access-key', 's3.secret-key']
+    expect(effective.filter(({ shown }) => shown === '***').map(({ key }) => key)).toEqual(masked)
     expect(got.s3.secretKey).toBe(secret)
     const refused = problems({ env: { ...env, CHRONIK_S3_SECRET_KEY: `${secret}-other`, CHRONIK_NODE_ID: 'x' } })
     expect(refused.length).toBe(2)

@@ -34,7 +34,7 @@ function isTransactionalBatch({ records }: PartitionProduceData): boolean {
   return batch !== undefined && batch.length >= batchHeaderBytes && magicOf(batch) === 2 && isTransactional(batch)
 }
 
-export class ProduceGuard {
+export class ProduceAdmission {
   readonly #ports: HandlerPorts
   /** By connection: done when the appends of its last request that had to wait have begun. */
   readonly #gates = new WeakMap<ConnectionFacts, Promise<void>>()
