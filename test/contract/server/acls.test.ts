@@ -5,14 +5,22 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AclRecord, literalPattern, prefixedPattern } from '../../../src/broker/core/index.ts'
 import type { ApiMessages } from '../../../src/protocol/index.ts'
 import { apiEntryOf, ErrorCode, zeroUuid } from '../../../src/protocol/index.ts'
+import { addOffsetsToTxnRequest } from '../../../src/protocol/generated/add-offsets-to-txn.ts'
+import { addPartitionsToTxnRequest } from '../../../src/protocol/generated/add-partitions-to-txn.ts'
 import { apiVersionsRequest } from '../../../src/protocol/generated/api-versions.ts'
+import { consumerGroupHeartbeatRequest } from '../../../src/protocol/generated/consumer-group-heartbeat.ts'
 import { createAclsRequest } from '../../../src/protocol/generated/create-acls.ts'
 import { deleteAclsRequest } from '../../../src/protocol/generated/delete-acls.ts'
 import { describeAclsRequest } from '../../../src/protocol/generated/describe-acls.ts'
+import { endTxnRequest } from '../../../src/protocol/generated/end-txn.ts'
 import { AclOperation, AclPermissionType, PatternType, ResourceType } from '../../../src/protocol/generated/enums.ts'
+import { initProducerIdRequest } from '../../../src/protocol/generated/init-producer-id.ts'
+import { listTransactionsRequest } from '../../../src/protocol/generated/list-transactions.ts'
 import { metadataRequest } from '../../../src/protocol/generated/metadata.ts'
 import { saslAuthenticateRequest } from '../../../src/protocol/generated/sasl-authenticate.ts'
 import { saslHandshakeRequest } from '../../../src/protocol/generated/sasl-handshake.ts'
+import { txnOffsetCommitRequest } from '../../../src/protocol/generated/txn-offset-commit.ts'
+import { writableTxnMarker, writeTxnMarkersRequest } from '../../../src/protocol/generated/write-txn-markers.ts'
 import { clusterName } from '../../../src/server/guard/access.ts'
 import type { ListenerPlan } from '../../../src/server/index.ts'
 import { PlainMechanism } from '../../../src/server/security/plain.ts'
@@ -26,6 +34,10 @@ const { ALL, ALTER, ALTER_CONFIGS, CREATE, DELETE, DESCRIBE, DESCRIBE_CONFIGS, I
 const { TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID } = ResourceType
 const { NONE, TOPIC_AUTHORIZATION_FAILED, GROUP_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED } = ErrorCode
 const { TRANSACTIONAL_ID_AUTHORIZATION_FAILED } = ErrorCode
+
+/** Nobody has the id in these tests: to be told so is to have passed. */
+const unknownIdIsPassed = (errorCode: number): number =>
+  errorCode === ErrorCode.INVALID_PRODUCER_ID_MAPPING || errorCode === ErrorCode.TRANSACTIONAL_ID_NOT_FOUND ? NONE : errorCode
 
 const listeners: readonly ListenerPlan[] = [
   { name: 'CLIENTS', protocol: 'SASL_PLAINTEXT', listen: { host: '127.0.0.1', port: 0 } },
@@ -476,6 +488,116 @@ const cases: ReadonlyArray<() => Case> = [
         }),
   ),
   () =>
+    of<'AddPartitionsToTxn'>({
+      name: 'AddPartitionsToTxn',
+      version: 3,
+      request: () =>
+        addPartitionsToTxnRequest({
+          ...{ v3AndBelowTransactionalId: 'tx', v3AndBelowProducerId: 1n, v3AndBelowProducerEpoch: 0 },
+          v3AndBelowTopics: [{ name: 'orders', partitions: [0] }],
+        }),
+      codes: ({ resultsByTopicV3AndBelow }) =>
+        resultsByTopicV3AndBelow.flatMap(({ resultsByPartition }) =>
+          resultsByPartition.map(({ partitionErrorCode }) => unknownIdIsPassed(partitionErrorCode)),
+        ),
+      rights: [
+        [TRANSACTIONAL_ID, 'tx', WRITE],
+        [TOPIC, 'orders', WRITE],
+      ],
+      denied: TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }),
+  () =>
+    of<'AddOffsetsToTxn'>({
+      name: 'AddOffsetsToTxn',
+      version: 4,
+      request: () => addOffsetsToTxnRequest({ transactionalId: 'tx', producerId: 1n, producerEpoch: 0, groupId: 'readers' }),
+      codes: ({ errorCode }) => [unknownIdIsPassed(errorCode)],
+      rights: [
+        [TRANSACTIONAL_ID, 'tx', WRITE],
+        [GROUP, 'readers', READ],
+      ],
+      denied: TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }),
+  () =>
+    of<'EndTxn'>({
+      name: 'EndTxn',
+      version: 5,
+      request: () => endTxnRequest({ transactionalId: 'tx', producerId: 1n, producerEpoch: 0, committed: true }),
+      codes: ({ errorCode }) => [unknownIdIsPassed(errorCode)],
+      rights: [[TRANSACTIONAL_ID, 'tx', WRITE]],
+      denied: TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }),
+  () =>
+    of<'TxnOffsetCommit'>({
+      name: 'TxnOffsetCommit',
+      version: 3,
+      request: () =>
+        txnOffsetCommitRequest({
+          ...{ transactionalId: 'tx', groupId: 'readers', producerId: 1n, producerEpoch: 0, generationId: -1 },
+          topics: [
+            {
+              name: 'orders',
+              topicId: zeroUuid,
+              partitions: [{ partitionIndex: 0, committedOffset: 1n, committedLeaderEpoch: -1, committedMetadata: '' }],
+            },
+          ],
+        }),
+      codes: ({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => unknownIdIsPassed(errorCode))),
+      rights: [
+        [TRANSACTIONAL_ID, 'tx', WRITE],
+        [GROUP, 'readers', READ],
+        [TOPIC, 'orders', READ],
+      ],
+      denied: TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }),
+  ...[ALTER, AclOperation.CLUSTER_ACTION].map(
+    (operation) => () =>
+      of<'WriteTxnMarkers'>({
+        name: 'WriteTxnMarkers',
+        version: 1,
+        request: () =>
+          writeTxnMarkersRequest({ markers: [writableTxnMarker({ topics: [{ name: 'orders', partitionIndexes: [0] }] })] }),
+        codes: ({ markers }) =>
+          markers.flatMap(({ topics }) => topics.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode))),
+        rights: [[CLUSTER, clusterName, operation]],
+        denied: CLUSTER_AUTHORIZATION_FAILED,
+      }),
+  ),
+  () =>
+    of<'DescribeTransactions'>({
+      name: 'DescribeTransactions',
+      version: 0,
+      request: () => ({ transactionalIds: ['tx'] }),
+      codes: ({ transactionStates }) => transactionStates.map(({ errorCode }) => unknownIdIsPassed(errorCode)),
+      rights: [[TRANSACTIONAL_ID, 'tx', DESCRIBE]],
+      denied: TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    }),
+  () =>
+    of<'ConsumerGroupHeartbeat'>({
+      name: 'ConsumerGroupHeartbeat',
+      version: 1,
+      request: () =>
+        consumerGroupHeartbeatRequest({
+          ...{ groupId: 'new-readers', memberId: 'AAECAwQFBgcICQoLDA0ODw', memberEpoch: 0, rebalanceTimeoutMs: 1000 },
+          ...{ subscribedTopicNames: ['orders'], topicPartitions: [] },
+        }),
+      codes: ({ errorCode }) => [errorCode],
+      rights: [
+        [GROUP, 'new-readers', READ],
+        [TOPIC, 'orders', DESCRIBE],
+      ],
+      denied: GROUP_AUTHORIZATION_FAILED,
+    }),
+  () =>
+    of<'ConsumerGroupDescribe'>({
+      name: 'ConsumerGroupDescribe',
+      version: 1,
+      request: () => ({ groupIds: ['readers'], includeAuthorizedOperations: false }),
+      codes: ({ groups }) => groups.map(({ errorCode }) => (errorCode === ErrorCode.GROUP_ID_NOT_FOUND ? NONE : errorCode)),
+      rights: [[GROUP, 'readers', DESCRIBE]],
+      denied: GROUP_AUTHORIZATION_FAILED,
+    }),
+  () =>
     of<'DescribeLogDirs'>({
       name: 'DescribeLogDirs',
       version: 4,
@@ -651,6 +773,22 @@ const anyAcl = () =>
     permissionType: AclPermissionType.ANY,
   })
 
+test('ListTransactions lists the ids that the client may describe', async () => {
+  const root = await as('root')
+  for (const transactionalId of ['mine', 'other']) {
+    const fields = { transactionalId, transactionTimeoutMs: 1000, producerId: -1n, producerEpoch: -1 }
+    expect((await root.ask('InitProducerId', 4, initProducerIdRequest(fields))).errorCode).toBe(NONE)
+  }
+  const listed = async (client: RawClient): Promise<string[]> =>
+    (await client.ask('ListTransactions', 2, listTransactionsRequest())).transactionStates
+      .map(({ transactionalId }) => transactionalId)
+      .sort()
+  expect(await listed(root)).toEqual(['mine', 'other'])
+  expect(await listed(alice)).toEqual([])
+  allow([TRANSACTIONAL_ID, 'mine', DESCRIBE])
+  expect(await listed(alice)).toEqual(['mine'])
+})
+
 describe('every API', () => {
   test.each(cases.map((make, at) => [at, make] as const))('asks the ACLs, case %i', async (_at, make) => {
     const { name, version, request, codes, rights, denied } = make()
@@ -663,7 +801,7 @@ describe('every API', () => {
 
   test('is in the list above', async () => {
     const asked = new Set(cases.map((make) => make().name))
-    const open = ['ApiVersions', 'SaslHandshake', 'SaslAuthenticate', 'DescribeCluster', 'ListGroups']
+    const open = ['ApiVersions', 'SaslHandshake', 'SaslAuthenticate', 'DescribeCluster', 'ListGroups', 'ListTransactions']
     for (const name of open) asked.add(name as Name)
     const { apiKeys } = await alice.ask('ApiVersions', 0, apiVersionsRequest())
     expect(apiKeys.map(({ apiKey }) => apiEntryOf(apiKey)!.name).filter((name) => !asked.has(name))).toEqual([])
