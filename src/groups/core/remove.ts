@@ -26,9 +26,9 @@ function bury(shard: Shard, group: Group, ticket: Ticket | undefined, now: Insta
   const { groupId } = group
   const records: GroupRecord[] = []
   for (const key of offsetKeys(shard, groupId)) records.push(tombstone(groupId, key.topic, key.partition))
-  const consumer = shard.durable.get(groupId)?.consumer
-  if (consumer === undefined) records.push({ kind: 'group', groupId, value: undefined })
-  else records.push(...burialOf(groupId, consumer))
+  const { consumer, metadata } = shard.durable.get(groupId) ?? {}
+  if (consumer !== undefined) records.push(...burialOf(groupId, consumer))
+  if (consumer === undefined || metadata !== undefined) records.push({ kind: 'group', groupId, value: undefined })
   group.become('Dead', now.wallMs)
   while (records.length > recordsPerAppendMax) rewrite(shard, group, records.splice(0, recordsPerAppendMax), undefined)
   shard.append(group, records, { kind: 'deleted', ticket, groupId })

@@ -73,8 +73,10 @@ function openGroup(shard: Shard, group: Group, ask: ConsumerHeartbeatAsk): Draft
   if (group.members.size > 0) return draftOfUpgrade(shard, group, ask)
   if (ask.memberEpoch !== 0) return { error: 'GROUP_ID_NOT_FOUND', message: `Consumer group ${groupId} not found.` }
   const draft = new Draft(groupId)
-  // An empty classic group makes room.
-  if (stored?.metadata !== undefined) draft.writeClassic({ kind: 'group', groupId, value: undefined })
+  // An empty classic group makes room; what it has on its way comes before this.
+  if (stored?.metadata !== undefined || group.appendsInFlight > 0) {
+    draft.writeClassic({ kind: 'group', groupId, value: undefined })
+  }
   return draft
 }
 

@@ -29,7 +29,7 @@ export function draftOfUpgrade(shard: Shard, group: Group, ask: ConsumerHeartbea
   const refused = refusalOfUpgrade(shard, group, ask)
   if (refused !== undefined) return { error, message: refused }
   const draft = new Draft(groupId)
-  if (shard.durable.get(groupId)?.metadata !== undefined) draft.writeClassic({ kind: 'group', groupId, value: undefined })
+  draft.writeClassic({ kind: 'group', groupId, value: undefined })
   const targets = new Map<string, Partitions>()
   const taken = new PartitionList()
   for (const member of group.members.values()) {

@@ -59,6 +59,22 @@ test('an empty classic group becomes a consumer group, and back', () => {
   expect(play.offset()).toBe(5)
 })
 
+test('what an emptied classic group has on its way does not outlive it', () => {
+  const play = new Play()
+  const { memberId } = play.joined(play.join(joining()))
+  play.autoCommit = false
+  play.leave(memberId)
+  // That it is empty is not stored yet, nor that it was ever there.
+  const join = play.beat('c1')
+  while (play.waiting.length > 0) play.commitNext()
+  expect(play.beaten(join).error).toBe('NONE')
+  expect(play.machine.durable.get('g')).toMatchObject({ metadata: undefined })
+  play.autoCommit = true
+  play.told('c1', { memberEpoch: -1 })
+  expect(play.replies.get(play.remove())).toEqual({ kind: 'delete', error: 'NONE' })
+  expect(play.machine.durable.groups.size).toBe(0)
+})
+
 test('a join that finds an empty consumer group which cannot make room is told so', () => {
   const play = new Play()
   play.told('c1')
