@@ -364,11 +364,15 @@ export class TransactionCoordinator {
   /** Resolves after the next change of the entry, or after the time. */
   #changed(entry: Entry, withinMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#options.clock.after(withinMs, resolve)
-      entry.waiting.push(() => {
+      const onChange = (): void => {
         cancel()
         resolve()
+      }
+      const cancel = this.#options.clock.after(withinMs, () => {
+        entry.waiting.splice(entry.waiting.indexOf(onChange), 1)
+        resolve()
       })
+      entry.waiting.push(onChange)
     })
   }
 

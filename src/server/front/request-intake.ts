@@ -26,7 +26,16 @@ import {
 } from './served-api.ts'
 
 /** Their answers tell that the log has stored something. Changes of metadata are in the bucket before they are answered. */
-const acknowledging: ReadonlySet<number> = new Set<number>([ApiKey.Produce, ApiKey.OffsetCommit])
+const acknowledging: ReadonlySet<number> = new Set<number>([
+  ApiKey.Produce,
+  ApiKey.OffsetCommit,
+  ApiKey.InitProducerId,
+  ApiKey.AddPartitionsToTxn,
+  ApiKey.AddOffsetsToTxn,
+  ApiKey.TxnOffsetCommit,
+  ApiKey.EndTxn,
+  ApiKey.WriteTxnMarkers,
+])
 
 /** The version of the answer to an ApiVersions request of a version we do not know. */
 const fallbackVersion = 0

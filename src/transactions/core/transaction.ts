@@ -77,6 +77,9 @@ const store = (next: Transaction): Plan => ({ kind: 'store', next })
 /** The last epoch is kept for fencing: then a fresh producer id follows. */
 export const isEpochExhausted = ({ producerEpoch }: Transaction): boolean => producerEpoch >= producerEpochMax - 1
 
+/** The coordinator has used the last epoch to fence: only InitProducerId, with a fresh id, goes on from here. */
+const isFencedForGood = ({ producerEpoch }: Transaction): boolean => producerEpoch >= producerEpochMax
+
 export const isEnding = ({ status }: Transaction): boolean => status === 'PrepareCommit' || status === 'PrepareAbort'
 
 export const hasPartition = ({ partitions }: Transaction, { topic, partition }: TopicPartition): boolean =>
@@ -148,6 +151,7 @@ export function planAdd(
 ): Plan {
   const refusal = refusalOfProducer(current, ask.producer)
   if (current === undefined || refusal !== undefined) return refuse(refusal ?? 'INVALID_PRODUCER_ID_MAPPING')
+  if (isFencedForGood(current)) return refuse('PRODUCER_FENCED')
   if (isEnding(current)) return refuse('CONCURRENT_TRANSACTIONS')
   const isOngoing = current.status === 'Ongoing'
   if (isOngoing && ask.partitions.every((one) => hasPartition(current, one))) return { kind: 'unchanged' }
@@ -173,6 +177,7 @@ export function planEnd(current: Transaction | undefined, ask: EndAsk): Plan {
   const isRepeat = isRepeatedEnd(current, ask)
   const refusal = isRepeat ? undefined : refusalOfProducer(current, ask.producer)
   if (refusal !== undefined) return refuse(refusal)
+  if (!isRepeat && isFencedForGood(current)) return refuse('PRODUCER_FENCED')
   const { result, clientVersion } = ask
   const matches = (commit: TransactionStatus, abort: TransactionStatus): boolean =>
     current.status === (result === 'commit' ? commit : abort)

@@ -167,6 +167,20 @@ describe('the coordinator itself', () => {
     expect(planEnd(completed(fenced, 3_000), late)).toEqual(refusal('PRODUCER_FENCED'))
   })
 
+  it('has one epoch left for fencing, and after it only a fresh producer id goes on', () => {
+    const last = begun({ status: 'Ongoing', producerEpoch: producerEpochMax - 1, clientVersion: 2 })
+    const fenced = completed(planFence(last, 2_000), 3_000)
+    expect(fenced.producerEpoch).toBe(producerEpochMax)
+    const end = { producer: producerOf(last), result: 'abort', clientVersion: 2, nowMs, freshProducerId: undefined } as const
+    expect(planEnd(fenced, end)).toEqual({ kind: 'unchanged' })
+    const told = producerAfterEnd(fenced)
+    expect(planAdd(fenced, { producer: told, partitions: [{ topic: 'a', partition: 0 }], clientVersion: 2 }, nowMs)).toEqual(
+      refusal('PRODUCER_FENCED'),
+    )
+    expect(planEnd(fenced, { ...end, producer: told })).toEqual(refusal('PRODUCER_FENCED'))
+    expect(stored(planInit(fenced, { ...init, freshProducerId: 11 }))).toMatchObject({ producerId: 11, producerEpoch: 0 })
+  })
+
   it('forgets an id that nobody used for long, but none with a transaction under way', () => {
     const old = { lastUpdateMs: 0 }
     expect(isExpired(begun(old), 1_001, 1_000)).toBe(true)
