@@ -1,5 +1,6 @@
 // Owns what the APIs of groups, offsets and transactions demand, as Kafka's KafkaApis does. Not how a demand is decided.
 
+import { compileExpression } from '../../groups/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
 import { type DescribedGroup, describedGroup } from '../../protocol/generated/consumer-group-describe.ts'
 import { coordinator, findCoordinatorResponse } from '../../protocol/generated/find-coordinator.ts'
@@ -36,6 +37,12 @@ const mayFind = (access: Access, keyType: number, key: string): boolean => {
   return keyType === CoordinatorType.TRANSACTION ? access.transaction(DESCRIBE, key) : true
 }
 
+/** What an expression is about right now; one that is none is left to the handler, which says so. */
+function topicsMatching(access: Access, text: string | null): readonly string[] {
+  const expression = text === null || text === '' ? undefined : compileExpression(text)
+  return expression === undefined ? [] : access.topicNames().filter((name) => expression.matches(name))
+}
+
 const membershipGuards: Guards = {
   FindCoordinator: (asked) => {
     const { request, call, access } = asked
@@ -61,7 +68,8 @@ const membershipGuards: Guards = {
   ConsumerGroupHeartbeat: (asked) => {
     const { request, access } = asked
     if (!access.group(READ, request.groupId)) return refuse(asked.failed(request, deniedGroup), deniedGroup)
-    const seesAll = (request.subscribedTopicNames ?? []).every((name) => access.topic(DESCRIBE, name))
+    const subscribed = [...(request.subscribedTopicNames ?? []), ...topicsMatching(access, request.subscribedTopicRegex)]
+    const seesAll = subscribed.every((name) => access.topic(DESCRIBE, name))
     return seesAll ? pass : refuse(asked.failed(request, deniedTopic), deniedTopic)
   },
 }

@@ -773,6 +773,17 @@ const anyAcl = () =>
     permissionType: AclPermissionType.ANY,
   })
 
+test('a consumer may subscribe by an expression when it may see every topic that matches', async () => {
+  allow([GROUP, 'new-readers', READ], [TOPIC, 'orders', DESCRIBE])
+  const codeOf = async (subscribedTopicRegex: string): Promise<number> => {
+    const member = { groupId: 'new-readers', memberId: 'AAECAwQFBgcICQoLDA0ODw', memberEpoch: 0, rebalanceTimeoutMs: 1000 }
+    const request = consumerGroupHeartbeatRequest({ ...member, subscribedTopicRegex, topicPartitions: [] })
+    return (await alice.ask('ConsumerGroupHeartbeat', 1, request)).errorCode
+  }
+  expect(await codeOf('or.*')).toBe(NONE)
+  expect(await codeOf('.*')).toBe(TOPIC_AUTHORIZATION_FAILED)
+})
+
 test('ListTransactions lists the ids that the client may describe', async () => {
   const root = await as('root')
   for (const transactionalId of ['mine', 'other']) {
