@@ -1,10 +1,13 @@
 // Owns the one translation of the world failing (OpError) into Kafka's errors.
 
 import { isOpError } from '../base/op-error.ts'
-import { ErrorCode } from '../protocol/index.ts'
+import { briefly, ErrorCode } from '../protocol/index.ts'
 import type { KafkaFailure } from './api.ts'
 
-export const kafkaFailure = (errorCode: number, message: string | null = null): KafkaFailure => ({ errorCode, message })
+export const kafkaFailure = (errorCode: number, message: string | null = null): KafkaFailure => ({
+  errorCode,
+  message: briefly(message),
+})
 
 /** Anything that is not an OpError is our own bug, and is rethrown. */
 export function failureOf(error: unknown): KafkaFailure {

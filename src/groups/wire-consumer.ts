@@ -12,6 +12,7 @@ import {
   consumerGroupHeartbeatResponse,
   type ConsumerGroupHeartbeatResponse,
 } from '../protocol/generated/consumer-group-heartbeat.ts'
+import { briefly } from '../protocol/index.ts'
 import { listOf, noPartitions, type Partitions } from './core/consumer/partitions.ts'
 import type { ConsumerState } from './core/consumer/state.ts'
 import { preferredAssignor } from './core/consumer/targets.ts'
@@ -87,7 +88,7 @@ export function consumerHeartbeatAsk(
 }
 
 export function refusedHeartbeat({ error, message }: RequestRefusal): ConsumerGroupHeartbeatResponse {
-  return consumerGroupHeartbeatResponse({ errorCode: codeOf(error), errorMessage: message === '' ? null : message })
+  return consumerGroupHeartbeatResponse({ errorCode: codeOf(error), errorMessage: message === '' ? null : briefly(message) })
 }
 
 export function heartbeatResponseOf(reply: ConsumerHeartbeatReply, settings: GroupSettings): ConsumerGroupHeartbeatResponse {
@@ -122,7 +123,7 @@ export function describeConsumerGroup(
   const state = machine.durable.get(groupId)?.consumer
   if (state === undefined) {
     const is = machine.groups.has(groupId) ? 'is not a consumer group' : 'not found'
-    return describedGroup({ groupId, errorCode: codeOf('GROUP_ID_NOT_FOUND'), errorMessage: `Group ${groupId} ${is}.` })
+    return describedGroup({ groupId, errorCode: codeOf('GROUP_ID_NOT_FOUND'), errorMessage: briefly(`Group ${groupId} ${is}.`) })
   }
   return describedGroup({
     groupId,

@@ -5,11 +5,14 @@ import { describedGroup, type DescribedGroup } from '../protocol/generated/descr
 import { type JoinGroupRequest, joinGroupResponse, type JoinGroupResponse } from '../protocol/generated/join-group.ts'
 import { type LeaveGroupRequest, leaveGroupResponse, type LeaveGroupResponse } from '../protocol/generated/leave-group.ts'
 import { type SyncGroupRequest, syncGroupResponse, type SyncGroupResponse } from '../protocol/generated/sync-group.ts'
-import { ErrorCode } from '../protocol/index.ts'
+import { briefly, ErrorCode } from '../protocol/index.ts'
 import { type Group, noBytes } from './core/group.ts'
 import type { LeaveResult } from './core/leave.ts'
 import type { GroupError, JoinAsk, JoinReply, Leaver, SyncAsk, SyncReply } from './core/messages.ts'
 import type { ClientFacts } from './ports.ts'
+
+/** Of the part of a member's id that tells whose it is. */
+const memberNameLengthMax = 1_000
 
 export function codeOf(error: GroupError): number {
   return ErrorCode[error]
@@ -33,7 +36,8 @@ export function joinAsk(client: ClientFacts, request: JoinGroupRequest, version:
     rebalanceTimeoutMs: version === 0 || request.rebalanceTimeoutMs < 0 ? request.sessionTimeoutMs : request.rebalanceTimeoutMs,
     protocolType: request.protocolType,
     protocols: request.protocols.map(({ name, metadata }) => ({ name, metadata: keep(metadata) })),
-    freshMemberId: `${instanceId ?? client.clientId}-${freshId}`,
+    // A name may be as long as a string can be: what is put before the id must leave room for it.
+    freshMemberId: `${(instanceId ?? client.clientId).slice(0, memberNameLengthMax)}-${freshId}`,
     requireKnownMemberId: version >= 4,
     canSkipAssignment: version >= 9,
   }
@@ -99,7 +103,7 @@ export function describe(groupId: string, group: Group | undefined, version: num
   if (group === undefined || group.state === 'Dead') {
     // Before version 6 a group nobody knows is one that has died.
     if (version < 6) return describedGroup({ groupId, groupState: 'Dead' })
-    const errorMessage = `Group ${groupId} ${otherwise}.`
+    const errorMessage = briefly(`Group ${groupId} ${otherwise}.`)
     return describedGroup({ groupId, groupState: 'Dead', errorCode: codeOf('GROUP_ID_NOT_FOUND'), errorMessage })
   }
   const stable = group.state === 'Stable'

@@ -3,7 +3,7 @@
 export { ByteReader } from './codec/reader.ts'
 export { ScratchPool } from './codec/scratch.ts'
 export type { UnknownTaggedField, UnknownTaggedFields } from './codec/tagged-field.ts'
-export { isUuid, zeroUuid } from './codec/text.ts'
+export { briefly, isUuid, zeroUuid } from './codec/text.ts'
 export { decodeVersioned, encodeVersioned, versionPrefixOf } from './codec/versioned.ts'
 export { ByteWriter } from './codec/writer.ts'
 export {

@@ -4,7 +4,7 @@
 // answers zero. Whoever decodes asks once, at the end. Nothing throws, and no length is believed before it is compared with
 // the bytes that are there, so decoding n bytes allocates O(n).
 
-import { decodeUtf8, decodeUuid, uuidBytesLength, zeroUuid } from './text.ts'
+import { decodeUtf8, decodeUuid, encodeUtf8, stringBytesMax, uuidBytesLength, zeroUuid } from './text.ts'
 import type { UnknownTaggedField, UnknownTaggedFields } from './tagged-field.ts'
 
 /** Kafka defines fewer than ten per struct. A kept field costs some 200 bytes of memory for two on the wire, hence a limit. */
@@ -146,8 +146,13 @@ export class ByteReader {
   }
 
   private text(length: number): string {
+    if (length > stringBytesMax) this.fail(`string of ${length} bytes`)
     const at = this.take(length, 'string')
-    return at < 0 ? '' : decodeUtf8(this.bytes, at, at + length)
+    if (at < 0) return ''
+    const text = decodeUtf8(this.bytes, at, at + length)
+    // Malformed text grows to three bytes for one when it is written again, in an answer for instance.
+    if (length * 3 > stringBytesMax && encodeUtf8(text).length > stringBytesMax) this.fail('malformed string that grows')
+    return text
   }
 
   /** A view into the input, not a copy. */

@@ -14,6 +14,17 @@ declare const TextEncoder: new () => Utf8Encoder
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const encoder = new TextEncoder()
 
+/** The longest string on the wire, as Kafka has it also where the length would allow more. */
+export const stringBytesMax = 0x7fff
+
+/** In UTF-16 units: at most three bytes each, so it fits a string. */
+const messageLengthMax = 1_000
+
+/** A message for a client that fits its field whatever is quoted in it: a name the client wrote may be as long as a string can be. */
+export function briefly<Message extends string | null>(message: Message): Message | string {
+  return message === null || message.length <= messageLengthMax ? message : `${message.slice(0, messageLengthMax - 1)}…`
+}
+
 /** Up to here a byte loop beats the call into TextDecoder; topic names and client ids are mostly shorter. */
 const loopBytesMax = 24
 

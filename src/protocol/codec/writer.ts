@@ -9,7 +9,7 @@
 import { assert } from '../../base/assert.ts'
 import { ScratchPool, type Slab } from './scratch.ts'
 import type { UnknownTaggedFields } from './tagged-field.ts'
-import { encodeUtf8, encodeUuid, isShortAscii, uuidBytesLength } from './text.ts'
+import { encodeUtf8, encodeUuid, isShortAscii, stringBytesMax, uuidBytesLength } from './text.ts'
 
 /** Below this a copy costs less than one more chunk in the gathering write. */
 const referenceBytesMin = 512
@@ -165,7 +165,7 @@ export class ByteWriter {
   }
 
   private stringLength(length: number, flexible: boolean): void {
-    assert(length <= 0x7fff, 'a string on the wire has at most 32767 bytes')
+    assert(length <= stringBytesMax, 'a string on the wire has at most 32767 bytes')
     if (flexible) this.uvarint(length + 1)
     else this.int16(length)
   }

@@ -3,7 +3,7 @@
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { topicNameFault } from '../../model/topic-name.ts'
-import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type AlterConfigsRequest,
   type AlterConfigsResourceResponse,
@@ -86,7 +86,7 @@ const response = (
     resourceType,
     resourceName,
     errorCode: failure?.errorCode ?? ErrorCode.NONE,
-    errorMessage: failure?.message ?? null,
+    errorMessage: briefly(failure?.message ?? null),
   })
 
 interface Alteration<Config> {

@@ -1,6 +1,6 @@
 // Owns answering CreatePartitions: more partitions for topics there are.
 
-import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type CreatePartitionsRequest,
   type CreatePartitionsResponse,
@@ -17,7 +17,7 @@ import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
 
 const result = (name: string, errorCode: number, errorMessage: string | null = null): CreatePartitionsTopicResult =>
-  createPartitionsTopicResult({ name, errorCode, errorMessage })
+  createPartitionsTopicResult({ name, errorCode, errorMessage: briefly(errorMessage) })
 
 export function createPartitionsApi(ports: HandlerPorts): ServedApi {
   return serve<CreatePartitionsRequest, CreatePartitionsResponse>({

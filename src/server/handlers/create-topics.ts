@@ -1,7 +1,7 @@
 // Owns answering CreateTopics: checks the form of each topic asked for and reports what the broker made of it.
 
 import { topicNameFault } from '../../model/topic-name.ts'
-import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type CreatableTopic,
   creatableTopicConfigs,
@@ -19,7 +19,7 @@ import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
 
 const failed = (name: string, errorCode: number, errorMessage: string | null = null): CreatableTopicResult =>
-  creatableTopicResult({ name, errorCode, errorMessage })
+  creatableTopicResult({ name, errorCode, errorMessage: briefly(errorMessage) })
 
 export function createTopicsApi(ports: HandlerPorts): ServedApi {
   return serve<CreateTopicsRequest, CreateTopicsResponse>({

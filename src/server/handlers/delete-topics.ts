@@ -1,7 +1,7 @@
 // Owns answering DeleteTopics, by name or by id.
 
 import { topicId as asTopicId } from '../../model/ids.ts'
-import { ApiKey, ErrorCode, zeroUuid } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode, zeroUuid } from '../../protocol/index.ts'
 import {
   type DeletableTopicResult,
   deletableTopicResult,
@@ -25,7 +25,7 @@ const failed = (
   { name, topicId }: DeleteTopicState,
   errorCode: number,
   errorMessage: string | null = null,
-): DeletableTopicResult => deletableTopicResult({ name, topicId, errorCode, errorMessage })
+): DeletableTopicResult => deletableTopicResult({ name, topicId, errorCode, errorMessage: briefly(errorMessage) })
 
 const wantedOf = (request: DeleteTopicsRequest, version: number): readonly DeleteTopicState[] =>
   version >= statesFrom ? request.topics : request.topicNames.map((name) => deleteTopicState({ name }))

@@ -1,7 +1,7 @@
 // Owns answering DescribeConfigs for topics and for this broker.
 
 import { topicNameFault } from '../../model/topic-name.ts'
-import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type DescribeConfigsRequest,
   type DescribeConfigsResource,
@@ -41,7 +41,7 @@ const failed = (
   errorMessage: string | null = null,
 ): DescribeConfigsResult => {
   const { resourceType, resourceName } = resource
-  return describeConfigsResult({ errorCode, errorMessage, resourceType, resourceName })
+  return describeConfigsResult({ errorCode, errorMessage: briefly(errorMessage), resourceType, resourceName })
 }
 
 function describe(

@@ -1,6 +1,6 @@
 // Owns answering ElectLeaders as Kafka does in a cluster of one broker: every partition is led by the replica that should lead it.
 
-import { ApiKey, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type ElectLeadersRequest,
   type ElectLeadersResponse,
@@ -53,7 +53,8 @@ export function electLeadersApi(ports: HandlerPorts): ServedApi {
 function outcomeOf({ broker }: HandlerPorts, topic: string, partitionId: number): PartitionResult {
   const found = broker.topicByName(topic)
   if (found?.partitions[partitionId] === undefined) {
-    const errorMessage = found === undefined ? `No such topic as ${topic}` : `No such partition as ${topic}-${partitionId}`
+    const which = found === undefined ? `topic as ${topic}` : `partition as ${topic}-${partitionId}`
+    const errorMessage = briefly(`No such ${which}`)
     return partitionResult({ partitionId, errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, errorMessage })
   }
   return partitionResult({

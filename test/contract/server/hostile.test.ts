@@ -4,8 +4,18 @@ import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { seededPrng } from '../../../src/base/prng.ts'
 import { apiVersionsRequest, type ApiVersionsResponse } from '../../../src/protocol/generated/api-versions.ts'
-import { metadataRequest } from '../../../src/protocol/generated/metadata.ts'
+import { consumerGroupDescribeRequest } from '../../../src/protocol/generated/consumer-group-describe.ts'
+import { consumerGroupHeartbeatRequest } from '../../../src/protocol/generated/consumer-group-heartbeat.ts'
+import { createPartitionsRequest, createPartitionsTopic } from '../../../src/protocol/generated/create-partitions.ts'
+import { creatableTopic, createTopicsRequest } from '../../../src/protocol/generated/create-topics.ts'
+import { describeConfigsRequest } from '../../../src/protocol/generated/describe-configs.ts'
+import { describeGroupsRequest } from '../../../src/protocol/generated/describe-groups.ts'
+import { electLeadersRequest } from '../../../src/protocol/generated/elect-leaders.ts'
+import { joinGroupRequest } from '../../../src/protocol/generated/join-group.ts'
+import { metadataRequest, metadataRequestTopic } from '../../../src/protocol/generated/metadata.ts'
 import { ApiKey, ErrorCode } from '../../../src/protocol/index.ts'
+import { MemoryBroker } from './support/memory-broker.ts'
+import { memoryGroups } from './support/memory-groups.ts'
 import { fetchFrom, later, produceTo, until } from './support/requests.ts'
 import { type FrontVariant, type RunningFront, startFront } from './support/running-front.ts'
 
@@ -54,6 +64,43 @@ describe('bytes that cannot be served', () => {
     expect(running.log.warnings()).toHaveLength(1)
     const other = await running.client()
     expect((await other.ask('Metadata', 9, metadataRequest({ topics: [] }))).brokers).toHaveLength(1)
+  })
+
+  it('a name as long as a string can be is quoted in no more than fits, and a longer one closes the connection', async () => {
+    const broker = new MemoryBroker()
+    const groups = memoryGroups(broker)
+    await start({ broker, groups })
+    const name = 'x'.repeat(0x7fff)
+    const client = await running.client()
+    const resources = [{ resourceType: 2, resourceName: name, configurationKeys: null }]
+    const named = { groupId: name, memberId: name, memberEpoch: 4 }
+    const ask = [
+      () => client.ask('DescribeConfigs', 4, describeConfigsRequest({ resources })),
+      () => client.ask('ElectLeaders', 2, electLeadersRequest({ topicPartitions: [{ topic: name, partitions: [0] }] })),
+      () => client.ask('CreatePartitions', 3, createPartitionsRequest({ topics: [createPartitionsTopic({ name, count: 3 })] })),
+      () => client.ask('CreateTopics', 7, createTopicsRequest({ topics: [creatableTopic({ name })] })),
+      () => client.ask('DescribeGroups', 6, describeGroupsRequest({ groups: [name] })),
+      () => client.ask('ConsumerGroupDescribe', 1, consumerGroupDescribeRequest({ groupIds: [name] })),
+      () => client.ask('ConsumerGroupHeartbeat', 1, consumerGroupHeartbeatRequest(named)),
+      () => client.ask('ConsumerGroupHeartbeat', 1, consumerGroupHeartbeatRequest({ ...named, serverAssignor: name })),
+      () => client.ask('Metadata', 9, metadataRequest({ topics: [metadataRequestTopic({ name })] })),
+    ]
+    for (const one of ask) expect(await one()).toBeDefined()
+    const protocols = [{ name: 'range', metadata: new Uint8Array(10) }]
+    const joining = { groupId: 'g', groupInstanceId: name, sessionTimeoutMs: 10_000, protocolType: 'consumer', protocols }
+    expect((await client.ask('JoinGroup', 9, joinGroupRequest(joining))).memberId.length).toBeLessThan(0x7fff)
+    // The writer of our own client would not write it: the length stands in the bytes.
+    const long = Buffer.concat([
+      header(ApiKey.Metadata, 9),
+      Buffer.from([0, 2, 0x81, 0x80, 0x02]),
+      Buffer.alloc(0x8000, 120),
+      Buffer.alloc(5),
+    ])
+    client.socket.write(framed(long))
+    await client.whenClosed
+    const other = await running.client()
+    expect((await other.ask('Metadata', 9, metadataRequest({ topics: [] }))).brokers).toHaveLength(1)
+    await groups.close()
   })
 
   it('what came before the bad request is still answered', async () => {

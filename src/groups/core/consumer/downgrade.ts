@@ -7,7 +7,7 @@ import type { Instant } from '../messages.ts'
 import type { Shard } from '../shard.ts'
 import { storeChange } from './change.ts'
 import { consumerType, writeAssigned } from './classic-protocol.ts'
-import { noPartitions } from './partitions.ts'
+import { listOf, PartitionList, type Partitions } from './partitions.ts'
 import { burialOf, type ConsumerState } from './state.ts'
 
 export function isDowngradeDue(shard: Shard, groupId: string): boolean {
@@ -22,6 +22,16 @@ export function isDowngradeDue(shard: Shard, groupId: string): boolean {
 function commonProtocol(state: ConsumerState): string | undefined {
   const offers = [...state.subscribers.values()].map(({ classic }) => classic?.protocols.map(({ name }) => name) ?? [])
   return offers[0]?.find((name) => offers.every((names) => names.includes(name)))
+}
+
+/** All a member may be reading, also what it was to give up: should the group be upgraded again before it is assigned anew, it counts. */
+function heldBy(state: ConsumerState, memberId: string): Partitions {
+  const { assigned, pendingRevocation } = state.currentOf(memberId)
+  const held = new PartitionList()
+  for (const list of [listOf(assigned), listOf(pendingRevocation)]) {
+    for (const [topicId, partitions] of list) for (const partition of partitions) held.add(topicId, partition)
+  }
+  return held.take()
 }
 
 /** The classic group is stored stable in the epoch as its generation, and then gathers its members for the next. */
@@ -41,7 +51,7 @@ export function planDowngrade(shard: Shard, group: Group, now: Instant): void {
       rebalanceTimeoutMs,
       sessionTimeoutMs: classic.sessionTimeoutMs,
       subscription: classic.protocols.find(({ name }) => name === protocolName)?.metadata ?? new Uint8Array(0),
-      assignment: writeAssigned(classic, state.targets.get(memberId) ?? noPartitions, shard.topics),
+      assignment: writeAssigned(classic, heldBy(state, memberId), shard.topics),
     }
   })
   const value: StoredGroup = {

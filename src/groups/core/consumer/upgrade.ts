@@ -33,7 +33,7 @@ export function draftOfUpgrade(shard: Shard, group: Group, ask: ConsumerHeartbea
   const targets = new Map<string, Partitions>()
   const taken = new PartitionList()
   for (const member of group.members.values()) {
-    const assigned = bring(shard, draft, member, taken)
+    const assigned = bring(shard, draft, { member, isSettled: group.state === 'Stable' }, taken)
     if (assigned === undefined) {
       const message = `Cannot upgrade classic group ${groupId} to consumer group because the embedded consumer protocol is malformed or an unsupported custom assignor is in use.`
       return { error, message }
@@ -57,8 +57,16 @@ export function draftOfUpgrade(shard: Shard, group: Group, ask: ConsumerHeartbea
   return draft
 }
 
-/** Writes one classic member as a member of the consumer group; returns what it has, less what an assignor gave twice. */
-function bring(shard: Shard, draft: Draft, member: Member, taken: PartitionList): Partitions | undefined {
+/**
+ * Writes one classic member as a member of the consumer group; returns what it has, less what an assignor gave twice. While a rebalance
+ * is under way that is what it was given last and what it said it owned when it joined: a cooperative member goes on reading.
+ */
+function bring(
+  shard: Shard,
+  draft: Draft,
+  { member, isSettled }: { readonly member: Member; readonly isSettled: boolean },
+  taken: PartitionList,
+): Partitions | undefined {
   const { groupId } = draft
   const { memberId, instanceId, clientId, clientHost, sessionTimeoutMs, rebalanceTimeoutMs, protocols } = member
   const subscription = protocols[0] === undefined ? undefined : readSubscription(protocols[0].metadata, shard.topics)
@@ -77,7 +85,7 @@ function bring(shard: Shard, draft: Draft, member: Member, taken: PartitionList)
   }
   draft.write({ kind: 'consumer-member', groupId, memberId, value })
   const assigned = new PartitionList()
-  for (const [topicId, partitions] of given) {
+  for (const [topicId, partitions] of [...given, ...(isSettled ? [] : subscription.owned)]) {
     for (const partition of partitions) {
       if (taken.has(topicId, partition)) continue
       taken.add(topicId, partition)

@@ -3,7 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { ByteReader } from '../../../../src/protocol/codec/reader.ts'
 import { ScratchPool } from '../../../../src/protocol/codec/scratch.ts'
-import { isUuid, zeroUuid } from '../../../../src/protocol/codec/text.ts'
+import { briefly, isUuid, zeroUuid } from '../../../../src/protocol/codec/text.ts'
 import { decodeVersioned, encodeVersioned, versionPrefixOf } from '../../../../src/protocol/codec/versioned.ts'
 import { ByteWriter } from '../../../../src/protocol/codec/writer.ts'
 import { crc32cReference } from '../../../../src/base/crc32c.ts'
@@ -270,4 +270,29 @@ describe('the writer', () => {
 test('a UUID has 22 characters of base64url', () => {
   expect(isUuid('ESIzRF1uf5CZqrvM3e7_CA')).toBe(true)
   for (const text of ['', 'ESIzRF1uf5CZqrvM3e7_C', 'ESIzRF1uf5CZqrvM3e7/CA', 'é'.repeat(22)]) expect(isUuid(text)).toBe(false)
+})
+
+describe('strings at their limit', () => {
+  function read(bytes: Uint8Array): { readonly text: string; readonly failure: string | undefined } {
+    const w = new ByteWriter()
+    w.uvarint(bytes.length + 1)
+    w.raw(bytes)
+    const r = new ByteReader(w.concat())
+    return { text: r.string(true), failure: r.failure }
+  }
+
+  test('a string is read up to the length Kafka allows, and no further', () => {
+    expect(read(new Uint8Array(0x7fff).fill(120))).toEqual({ text: 'x'.repeat(0x7fff), failure: undefined })
+    expect(read(new Uint8Array(0x8000).fill(120)).failure).toContain('string of 32768 bytes')
+  })
+
+  test('malformed text is read as long as it could be written again', () => {
+    expect(read(new Uint8Array(10_000).fill(0xff)).text).toBe('\ufffd'.repeat(10_000))
+    expect(read(new Uint8Array(11_000).fill(0xff)).failure).toContain('malformed')
+  })
+
+  test('a message is cut where it would not fit, and says so', () => {
+    expect([briefly(null), briefly('short'), briefly('x'.repeat(1_000)).length]).toEqual([null, 'short', 1_000])
+    expect(briefly(`the name ${'x'.repeat(0x7fff)}`)).toMatch(/^the name x+…$/)
+  })
 })

@@ -223,6 +223,28 @@ test('when the last member of the consumer protocol goes, the group is classic a
   expect(play.joined(play.join(joining({ memberId: 'm1' })))).toMatchObject({ generation: 4, leaderId: 'm1' })
 })
 
+test('a group that goes back before a member gave up remembers all the member reads', () => {
+  const play = classic()
+  play.told('c1')
+  play.told('c1', { memberEpoch: -1 })
+  // `m1` has not heard of any of it.
+  const stored = play.machine.durable.get('g')?.metadata?.members[0]
+  expect(assigned(stored!.assignment)).toEqual([0, 1, 2, 3])
+  expect(play.told('c2')).toBe('4')
+  expect(consumerOf(play)!.currentOf('m1').assigned.get(idOfT)?.size).toBe(4)
+})
+
+test('an upgrade amid a rebalance believes what members said they own', () => {
+  const play = classic()
+  play.join(joining({ memberId: 'm1', protocols: protocols([0, 1, 2, 3]) }))
+  // The generation is there, its assignment is not; then a newcomer starts the next rebalance.
+  const newcomer = play.join(joining())
+  expect(play.state).toBe('PreparingRebalance')
+  expect(play.told('c1')).toBe('3')
+  expect(play.joined(newcomer).error).toBe('REBALANCE_IN_PROGRESS')
+  expect(consumerOf(play)!.currentOf('m1').assigned.get(idOfT)?.size).toBe(4)
+})
+
 test('without downgrade the classic members go on in the consumer group', () => {
   const play = classic({ consumerMigrationPolicy: 'upgrade' })
   play.told('c1')
