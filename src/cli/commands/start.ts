@@ -3,7 +3,7 @@
 import type { Command } from 'commander'
 import { exitCodes } from '../exit-codes.ts'
 import type { Engines, RunningBroker, World } from '../ports.ts'
-import { type Address, showAddress } from '../settings/index.ts'
+import { type Address, type Settings, showAddress } from '../settings/index.ts'
 import { type CommonOptions, type Register, endBy, settingsCommand, settingsFor } from './command.ts'
 
 /** What a person would type: nobody connects to a wildcard. */
@@ -11,7 +11,10 @@ function reachable({ host, port }: Address): string {
   return showAddress({ host: ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host, port })
 }
 
-function welcome(version: string, { kafkaAddress, httpAddress, storeLocation }: RunningBroker): string {
+/** Only where nothing but an address is needed to connect. */
+const isOpen = ({ kafka }: Settings): boolean => (kafka.listeners[0]?.protocol ?? kafka.securityProtocol) === 'PLAINTEXT'
+
+function welcome(version: string, { kafkaAddress, httpAddress, storeLocation }: RunningBroker, tryIt: boolean): string {
   const kafka = reachable(kafkaAddress)
   return [
     `Chronik ${version} is serving.`,
@@ -19,17 +22,22 @@ function welcome(version: string, { kafkaAddress, httpAddress, storeLocation }: 
     `  Metrics         http://${reachable(httpAddress)}/metrics`,
     `  Bucket          ${storeLocation}`,
     '',
-    'Try in another terminal:',
-    `  echo hello | kcat -P -b ${kafka} -t first`,
-    `  kcat -C -b ${kafka} -t first -e`,
+    ...(tryIt
+      ? ['Try in another terminal:', `  echo hello | kcat -P -b ${kafka} -t first`, `  kcat -C -b ${kafka} -t first -e`]
+      : ['Clients connect as docs/security.md tells.']),
     'Ctrl-C stops it; everything is in the bucket, and the next start finds it there.',
     '',
   ].join('\n')
 }
 
-function tellReady(world: World, broker: RunningBroker, form: 'json' | 'text' | 'quiet'): void {
+interface Telling {
+  readonly form: 'json' | 'text' | 'quiet'
+  readonly tryIt: boolean
+}
+
+function tellReady(world: World, broker: RunningBroker, { form, tryIt }: Telling): void {
   const { kafkaAddress, httpAddress, storeLocation } = broker
-  if (form === 'text') world.console.out(`${welcome(world.version, broker)}\n`)
+  if (form === 'text') world.console.out(`${welcome(world.version, broker, tryIt)}\n`)
   if (form !== 'json') return
   const facts = {
     kafka: showAddress(kafkaAddress),
@@ -72,7 +80,8 @@ export function registerStart(start: NonNullable<Engines['startBroker']>): Regis
       const log = world.openLog({ level: settings.log.level, format }).with({ node: settings.node.id })
       try {
         const broker = await (await start())(settings, { log, version: world.version })
-        tellReady(world, broker, json === true ? 'json' : format === 'text' ? 'text' : 'quiet')
+        const form = json === true ? 'json' : format === 'text' ? 'text' : 'quiet'
+        tellReady(world, broker, { form, tryIt: isOpen(settings) })
         await untilEnd(world, broker, (signal) => {
           log.info('stopping: finishing requests and uploads; a second signal ends at once', { signal })
         })

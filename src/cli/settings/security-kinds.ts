@@ -86,14 +86,15 @@ export const mechanismNames: Kind<readonly SaslMechanismName[]> = {
   show: (names) => names.join(','),
 }
 
-/** An http or https URL with a path, absent where the text is empty. */
+/** An https URL, absent where the text is empty. Whoever can change what it answers can make tokens: http is for this host alone. */
 export const optionalUrl: Kind<string | undefined> = {
   name: 'URL or empty',
   parse: (written) => {
     if (written === '') return succeed(undefined)
-    return /^https?:\/\/[^\s@]+$/.test(written) && URL.canParse(written)
+    const isSafe = /^(?:https:\/\/|http:\/\/(?:127\.0\.0\.1|localhost|\[::1\])[:/])[^\s@]+$/.test(written)
+    return isSafe && URL.canParse(written)
       ? succeed(written)
-      : fail('is not an http(s) address; write for example https://login.example/keys')
+      : fail('is not an https address (http only on this host); write for example https://login.example/keys')
   },
   show: (value) => value ?? '',
 }

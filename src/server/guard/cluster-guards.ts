@@ -4,6 +4,7 @@
 import { ErrorCode } from '../../protocol/index.ts'
 import { AclOperation, ConfigResourceType } from '../../protocol/generated/enums.ts'
 import { type Access, clusterName } from './access.ts'
+import { consumerGroupGuards } from './consumer-group-guards.ts'
 import { groupGuards } from './group-guards.ts'
 import { type Asked, type Guards, pass, refuse, type Verdict } from './guard.ts'
 import { topicGuards } from './topic-guards.ts'
@@ -96,4 +97,10 @@ const clusterGuards: Guards = {
 }
 
 /** By API. One that is served and stands not here is refused while ACLs are asked; a test asserts that there is none. */
-export const guards: Guards = { ...topicGuards, ...groupGuards, ...transactionGuards, ...clusterGuards }
+export const guards: Guards = {
+  ...topicGuards,
+  ...groupGuards,
+  ...consumerGroupGuards,
+  ...transactionGuards,
+  ...clusterGuards,
+}

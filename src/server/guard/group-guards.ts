@@ -1,8 +1,6 @@
 // Owns what the APIs of groups, offsets and transactions demand, as Kafka's KafkaApis does. Not how a demand is decided.
 
-import { compileExpression } from '../../groups/index.ts'
 import { ErrorCode } from '../../protocol/index.ts'
-import { type DescribedGroup, describedGroup } from '../../protocol/generated/consumer-group-describe.ts'
 import { coordinator, findCoordinatorResponse } from '../../protocol/generated/find-coordinator.ts'
 import { AclOperation, CoordinatorType } from '../../protocol/generated/enums.ts'
 import { offsetCommitResponsePartition, offsetCommitResponseTopic } from '../../protocol/generated/offset-commit.ts'
@@ -37,12 +35,6 @@ const mayFind = (access: Access, keyType: number, key: string): boolean => {
   return keyType === CoordinatorType.TRANSACTION ? access.transaction(DESCRIBE, key) : true
 }
 
-/** What an expression is about right now; one that is none is left to the handler, which says so. */
-function topicsMatching(access: Access, text: string | null): readonly string[] {
-  const expression = text === null || text === '' ? undefined : compileExpression(text)
-  return expression === undefined ? [] : access.topicNames().filter((name) => expression.matches(name))
-}
-
 const membershipGuards: Guards = {
   FindCoordinator: (asked) => {
     const { request, call, access } = asked
@@ -65,13 +57,6 @@ const membershipGuards: Guards = {
   SyncGroup: (asked) => ofGroup(asked),
   Heartbeat: (asked) => ofGroup(asked),
   LeaveGroup: (asked) => ofGroup(asked),
-  ConsumerGroupHeartbeat: (asked) => {
-    const { request, access } = asked
-    if (!access.group(READ, request.groupId)) return refuse(asked.failed(request, deniedGroup), deniedGroup)
-    const subscribed = [...(request.subscribedTopicNames ?? []), ...topicsMatching(access, request.subscribedTopicRegex)]
-    const seesAll = subscribed.every((name) => access.topic(DESCRIBE, name))
-    return seesAll ? pass : refuse(asked.failed(request, deniedTopic), deniedTopic)
-  },
 }
 
 const offsetGuards: Guards = {
@@ -230,23 +215,6 @@ const groupAdministrationGuards: Guards = {
       }),
     }
   },
-  ConsumerGroupDescribe: (asked) => {
-    const { request, access } = asked
-    const isAllowed = (groupId: string): boolean => access.group(DESCRIBE, groupId)
-    const refused = request.groupIds.filter((groupId) => !isAllowed(groupId))
-    return {
-      kind: 'part',
-      request: { ...request, groupIds: request.groupIds.filter(isAllowed) },
-      errorCode: refused.length === 0 ? ErrorCode.NONE : deniedGroup,
-      complete: (response) => ({
-        ...response,
-        groups: [
-          ...response.groups.map((group) => described(group, access, request.includeAuthorizedOperations)),
-          ...(refused.length === 0 ? [] : asked.failed({ ...request, groupIds: refused }, deniedGroup).groups),
-        ],
-      }),
-    }
-  },
   DeleteGroups: (asked) =>
     splitBy(asked, {
       items: ({ groupsNames }) => groupsNames,
@@ -255,21 +223,6 @@ const groupAdministrationGuards: Guards = {
       errorCode: deniedGroup,
       merge: (response, refused) => ({ ...response, results: [...response.results, ...refused.results] }),
     }),
-}
-
-/** As Kafka: of a group that uses a topic the client may not see, nothing of its members is told. */
-function described(group: DescribedGroup, access: Access, withOperations: boolean): DescribedGroup {
-  const topics = group.members.flatMap(({ subscribedTopicNames, assignment, targetAssignment }) => [
-    ...subscribedTopicNames,
-    ...[assignment, targetAssignment].flatMap(({ topicPartitions }) => topicPartitions.map(({ topicName }) => topicName)),
-  ])
-  const authorizedOperations = withOperations ? access.operations('GROUP', group.groupId) : group.authorizedOperations
-  if (topics.every((name) => access.topic(DESCRIBE, name))) return { ...group, authorizedOperations }
-  return describedGroup({
-    groupId: group.groupId,
-    errorCode: deniedTopic,
-    errorMessage: 'The described group uses topics that the client is not authorized to describe.',
-  })
 }
 
 const producerGuards: Guards = {

@@ -6,6 +6,7 @@ import {
   addPartitionsToTxnResponse,
   addPartitionsToTxnTopicResult,
 } from '../../protocol/generated/add-partitions-to-txn.ts'
+import { transactionState } from '../../protocol/generated/describe-transactions.ts'
 import { AclOperation } from '../../protocol/generated/enums.ts'
 import { txnOffsetCommitResponsePartition, txnOffsetCommitResponseTopic } from '../../protocol/generated/txn-offset-commit.ts'
 import { type Asked, type Guards, pass, refuse, splitBy, type Verdict } from './guard.ts'
@@ -97,9 +98,7 @@ export const transactionGuards: Guards = {
             ...state,
             topics: state.topics.filter(({ topic }) => access.topic(DESCRIBE, topic)),
           })),
-          ...(hidden.length === 0
-            ? []
-            : asked.failed({ ...request, transactionalIds: hidden }, deniedTransaction).transactionStates),
+          ...hidden.map((transactionalId) => transactionState({ transactionalId, errorCode: deniedTransaction })),
         ],
       }),
     }

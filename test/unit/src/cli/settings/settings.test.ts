@@ -240,6 +240,19 @@ describe('listeners', () => {
     expect(problems({ argv: ['--kafka-listeners', written] }).join()).toMatch(expected)
   })
 
+  test.each([
+    ['https://login.example/keys', true],
+    ['http://127.0.0.1:8080/keys', true],
+    ['http://login.example/keys', false],
+    ['http://127.0.0.1.evil.example/keys', false],
+    ['https://user@login.example/keys', false],
+    ['file:///keys', false],
+  ])('keys of tokens from %s: %s', (url, isTaken) => {
+    const argv = ['--sasl-oauth-jwks-url', url]
+    if (isTaken) expect(settings({ argv }).sasl.oauthJwksUrl).toBe(url)
+    else expect(problems({ argv }).join()).toMatch(/is not an https address/)
+  })
+
   test('super users are separated by semicolons, because distinguished names have commas', () => {
     const { acl } = settings({ argv: ['--acl-super-users', 'User:admin; User:CN=root,O=Example;'] })
     expect(acl.superUsers).toEqual(['User:admin', 'User:CN=root,O=Example'])
