@@ -9,7 +9,6 @@ import { fail, type Outcome, succeed } from '../base/outcome.ts'
 import { freshUuidText } from '../base/uuid-text.ts'
 import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
-import { topicNameFault } from '../model/topic-name.ts'
 import { ErrorCode } from '../protocol/index.ts'
 import type { AclStore, Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ScramUsers, TopicView } from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
@@ -26,7 +25,8 @@ import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
 import { checkTopicConfigs, resolveTopicSettings } from './core/topic-settings.ts'
 import { HotCache } from './hot-cache.ts'
-import { type InternalTopic, isInternalTopic, partitionSettings } from './internal-topics.ts'
+import { type InternalTopic, isInternalTopic } from './internal-topics.ts'
+import { faultOfNewName, partitionCountOf } from './new-topic.ts'
 import { Partition } from './partition/partition.ts'
 import type { BrokerWorld } from './ports.ts'
 
@@ -342,14 +342,9 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   #planTopic(topic: NewTopic): Outcome<{ readonly command: ClusterCommand; readonly preview: TopicView }, KafkaFailure> {
-    const badName = topicNameFault(topic.name)
-    if (badName !== undefined) return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
-    if (this.#byName.has(topic.name)) return refused(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${topic.name}' already exists.`)
-    const collision = this.#collision(topic.name)
-    if (collision !== undefined) {
-      return refused(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic '${topic.name}' collides with existing topic: ${collision}`)
-    }
-    const counted = this.#partitionCount(topic)
+    const nameFault = faultOfNewName(topic.name, this.#byName)
+    if (nameFault !== undefined) return fail(nameFault)
+    const counted = partitionCountOf(topic, { ...this.#settings, partitionsPerTopicMax })
     if (!counted.ok) return counted
     const configs = checkTopicConfigs(topic.configs)
     if (!configs.ok) return refused(ErrorCode.INVALID_CONFIG, configs.failure)
@@ -381,59 +376,6 @@ export class StandaloneBroker implements Broker, CommitListener {
       hot: this.#hot,
       onForgotten: () => undefined,
     })
-  }
-
-  #partitionCount(topic: NewTopic): Outcome<number, KafkaFailure> {
-    if (topic.assignments.size > 0) return this.#assignedCount(topic)
-    if (topic.replicationFactor !== -1 && topic.replicationFactor !== 1) {
-      const why =
-        topic.replicationFactor < 1
-          ? 'Replication factor must be larger than 0, or -1 to use the default value.'
-          : `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`
-      return refused(ErrorCode.INVALID_REPLICATION_FACTOR, why)
-    }
-    const { internalPartitions, numPartitions } = this.#settings
-    const usual = isInternalTopic(topic.name) ? internalPartitions[topic.name] : numPartitions
-    const count = topic.partitionCount === -1 ? usual : topic.partitionCount
-    if (count < 1 || count > partitionsPerTopicMax) {
-      return refused(
-        ErrorCode.INVALID_PARTITIONS,
-        `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`,
-      )
-    }
-    return this.#refusedInternal(topic.name, count) ?? succeed(count)
-  }
-
-  #refusedInternal(name: string, count: number): Outcome<never, KafkaFailure> | undefined {
-    const usual = isInternalTopic(name) ? this.#settings.internalPartitions[name] : count
-    if (!isInternalTopic(name) || count === usual) return undefined
-    return refused(ErrorCode.INVALID_PARTITIONS, `Topic ${name} has ${usual} partitions (${partitionSettings[name]})`)
-  }
-
-  #assignedCount({ name, assignments, partitionCount, replicationFactor }: NewTopic): Outcome<number, KafkaFailure> {
-    if (partitionCount !== -1 || replicationFactor !== -1) {
-      return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
-    }
-    for (let index = 0; index < assignments.size; index += 1) {
-      const replicas = assignments.get(index)
-      if (replicas?.length !== 1 || replicas[0] !== this.nodeId) {
-        return refused(
-          ErrorCode.INVALID_REPLICA_ASSIGNMENT,
-          `Partition ${index} must be assigned to broker ${this.nodeId} alone: this is a standalone broker`,
-        )
-      }
-    }
-    const refusal = this.#refusedInternal(name, assignments.size)
-    if (refusal !== undefined) return refusal
-    return succeed(assignments.size)
-  }
-
-  /** Kafka refuses names that differ in '.' and '_' only: their metrics would collide. */
-  #collision(name: string): string | undefined {
-    if (!/[._]/.test(name)) return undefined
-    const plain = name.replaceAll('.', '_')
-    for (const other of this.#byName.keys()) if (other.replaceAll('.', '_') === plain) return other
-    return undefined
   }
 
   async #execute(command: ClusterCommand): Promise<Outcome<ClusterChange, KafkaFailure>> {

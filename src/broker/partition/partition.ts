@@ -42,6 +42,7 @@ import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
 import { CommitQueue, type OnSettled } from './commit-queue.ts'
 import { endOffsetOfRun, LogReader, type ReadRange } from './log-reader.ts'
+import { ReadWaiters } from './read-waiters.ts'
 
 export interface PartitionParts {
   readonly topicName: string
@@ -71,11 +72,6 @@ interface PendingControl {
   readonly reject: (error: OpError) => void
 }
 
-interface ReadWaiter {
-  readonly offset: number
-  readonly callback: () => void
-}
-
 export interface PartitionCounters {
   appendedBatches: number
   appendedBytes: number
@@ -101,7 +97,7 @@ export class Partition implements PartitionView, Coolable {
   readonly #onForgotten: (forgotten: Forgotten) => void
   #controls: PendingControl[] = []
   #highWatermark: number
-  #readers: ReadWaiter[] = []
+  readonly #readers = new ReadWaiters()
   /** The error all are answered with, once the partition is no longer served here. */
   #gone: number | undefined
 
@@ -333,12 +329,7 @@ export class Partition implements PartitionView, Coolable {
       callback()
       return () => undefined
     }
-    const waiter = { offset: from, callback }
-    this.#readers.push(waiter)
-    return () => {
-      const at = this.#readers.indexOf(waiter)
-      if (at >= 0) this.#readers.splice(at, 1)
-    }
+    return this.#readers.add(from, callback)
   }
 
   onCommitted(index: LogIndex): void {
@@ -381,7 +372,7 @@ export class Partition implements PartitionView, Coolable {
     this.#hot.released(this, batches, bytes)
     for (const settle of this.#queue.abandon()) settle('gone')
     for (const { reject } of this.#controls.splice(0)) reject(partitionGone(this))
-    this.#wakeReaders(Infinity)
+    this.#readers.wake(Infinity)
   }
 
   #repeat(
@@ -492,15 +483,7 @@ export class Partition implements PartitionView, Coolable {
     this.#highWatermark = visible.endOffset
     this.state.transactions.seen(visible.endOffset)
     for (const settle of visible.waiting) settle('visible')
-    this.#wakeReaders(visible.endOffset)
-  }
-
-  #wakeReaders(beyond: number): void {
-    if (this.#readers.length === 0) return
-    const woken = this.#readers.filter((waiter) => waiter.offset < beyond)
-    if (woken.length === 0) return
-    this.#readers = this.#readers.filter((waiter) => waiter.offset >= beyond)
-    for (const waiter of woken) waiter.callback()
+    this.#readers.wake(visible.endOffset)
   }
 }
 

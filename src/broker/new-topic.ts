@@ -1,0 +1,78 @@
+// Owns whether a new topic is possible on this one broker: its name beside those that are there, its number of partitions, and where they
+// are to lie. Not its configs (core/topic-settings.ts) nor making it (standalone-broker.ts).
+
+import { fail, type Outcome, succeed } from '../base/outcome.ts'
+import type { NodeId } from '../model/ids.ts'
+import { topicNameFault } from '../model/topic-name.ts'
+import { ErrorCode } from '../protocol/index.ts'
+import type { KafkaFailure, NewTopic } from './api.ts'
+import { kafkaFailure } from './failures.ts'
+import { type InternalTopic, isInternalTopic, partitionSettings } from './internal-topics.ts'
+
+const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
+
+export function faultOfNewName(name: string, present: ReadonlyMap<string, unknown>): KafkaFailure | undefined {
+  const badName = topicNameFault(name)
+  if (badName !== undefined) return kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, badName)
+  if (present.has(name)) return kafkaFailure(ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
+  const collision = collisionOf(name, present.keys())
+  if (collision === undefined) return undefined
+  return kafkaFailure(ErrorCode.INVALID_TOPIC_EXCEPTION, `Topic '${name}' collides with existing topic: ${collision}`)
+}
+
+/** Kafka refuses names that differ in '.' and '_' only: their metrics would collide. */
+function collisionOf(name: string, present: Iterable<string>): string | undefined {
+  if (!/[._]/.test(name)) return undefined
+  const plain = name.replaceAll('.', '_')
+  for (const other of present) if (other.replaceAll('.', '_') === plain) return other
+  return undefined
+}
+
+export interface PartitionRules {
+  readonly nodeId: NodeId
+  /** Where none is asked for. */
+  readonly numPartitions: number
+  readonly internalPartitions: Readonly<Record<InternalTopic, number>>
+  readonly partitionsPerTopicMax: number
+}
+
+export function partitionCountOf(topic: NewTopic, rules: PartitionRules): Outcome<number, KafkaFailure> {
+  if (topic.assignments.size > 0) return assignedCount(topic, rules)
+  if (topic.replicationFactor !== -1 && topic.replicationFactor !== 1) {
+    const why =
+      topic.replicationFactor < 1
+        ? 'Replication factor must be larger than 0, or -1 to use the default value.'
+        : `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`
+    return refused(ErrorCode.INVALID_REPLICATION_FACTOR, why)
+  }
+  const { internalPartitions, numPartitions, partitionsPerTopicMax } = rules
+  const usual = isInternalTopic(topic.name) ? internalPartitions[topic.name] : numPartitions
+  const count = topic.partitionCount === -1 ? usual : topic.partitionCount
+  if (count < 1 || count > partitionsPerTopicMax) {
+    const why = `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`
+    return refused(ErrorCode.INVALID_PARTITIONS, why)
+  }
+  return asInternal(topic.name, count, rules)
+}
+
+function assignedCount(topic: NewTopic, rules: PartitionRules): Outcome<number, KafkaFailure> {
+  const { name, assignments, partitionCount, replicationFactor } = topic
+  if (partitionCount !== -1 || replicationFactor !== -1) {
+    return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
+  }
+  for (let index = 0; index < assignments.size; index += 1) {
+    const replicas = assignments.get(index)
+    if (replicas?.length !== 1 || replicas[0] !== rules.nodeId) {
+      const why = `Partition ${index} must be assigned to broker ${rules.nodeId} alone: this is a standalone broker`
+      return refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, why)
+    }
+  }
+  return asInternal(name, assignments.size, rules)
+}
+
+/** Internal topics have as many as the settings say. */
+function asInternal(name: string, count: number, { internalPartitions }: PartitionRules): Outcome<number, KafkaFailure> {
+  if (!isInternalTopic(name) || count === internalPartitions[name]) return succeed(count)
+  const why = `Topic ${name} has ${internalPartitions[name]} partitions (${partitionSettings[name]})`
+  return refused(ErrorCode.INVALID_PARTITIONS, why)
+}
