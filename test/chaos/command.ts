@@ -1,4 +1,4 @@
-// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts and bank.ts.
+// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts, bank.ts and word-count.ts.
 
 import { parseArgs } from 'node:util'
 import { startMinio } from '../support/tools/minio.ts'
@@ -7,6 +7,7 @@ import { bankDrill } from './bank.ts'
 import { killDrill } from './kill.ts'
 import { toldSeed } from './support/world.ts'
 import { wipeDrill } from './wipe.ts'
+import { wordCountDrill } from './word-count.ts'
 import { zombieDrill } from './zombie.ts'
 
 const help = `usage: node test/chaos/run.mjs DRILL [options]
@@ -17,6 +18,7 @@ Real brokers, real deaths, everything judged at the end. Build first: npm run bu
   wipe      kill -9 and an empty disk: the bucket remains   (default 50 times)
   zombie    SIGSTOP, another life, SIGCONT                  (default 10 times)
   bank      kill -9 under tellers that book in transactions (default 40 times; --wipe: the disk goes too)
+  words     kill -9 of a word count with Kafka Streams, and of its broker (default 20 rounds)
 
 options
   --times N
@@ -31,6 +33,7 @@ const drills = {
   wipe: { times: 50, run: wipeDrill, told: 'onWipe' },
   zombie: { times: 10, run: zombieDrill, told: 'onZombie' },
   bank: { times: 40, run: bankDrill, told: 'onDeath' },
+  words: { times: 20, run: wordCountDrill, told: 'onRound' },
 } as const
 
 export async function main(argv: readonly string[]): Promise<number> {

@@ -26,6 +26,7 @@ const artifacts = [
   ['org.apache.kafka', 'kafka_2.13', kafkaVersion],
   ['org.apache.kafka', 'kafka-tools', kafkaVersion],
   ['org.apache.kafka', 'kafka-clients', kafkaVersion],
+  ['org.apache.kafka', 'kafka-streams', kafkaVersion],
   ['org.apache.kafka', 'kafka-storage', kafkaVersion],
   ['org.apache.logging.log4j', 'log4j-slf4j-impl', log4jVersion],
   ['org.apache.logging.log4j', 'log4j-core', log4jVersion],
