@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { runOrThrow, type RunningProcess, startProcess, waitUntil } from '../../localstack/index.ts'
 import type { Prng } from '../../src/base/prng.ts'
-import { type Broker, type BrokerStore, startBroker } from '../support/tools/broker.ts'
+import { type Broker, type BrokerStore, root, startBroker } from '../support/tools/broker.ts'
 import { pythonPath } from '../support/tools/python.ts'
 import { createTopics } from './support/requests.ts'
 import { metric, quickSettings } from './support/world.ts'
@@ -40,7 +40,7 @@ export interface BankReport {
 }
 
 const tellers = ['teller-1', 'teller-2'] as const
-const script = join(import.meta.dirname, 'support', 'bank.py')
+const script = join(root, 'test', 'chaos', 'support', 'bank.py')
 const settleMs = 120_000
 
 const python = (args: readonly string[]): Promise<string> =>
@@ -69,7 +69,11 @@ export async function bankDrill(order: BankOrder): Promise<BankReport> {
     for (let death = 1; death <= times; death += 1) {
       const before = seen(staff, 'booked')
       const target = before + 1 + prng.below(5)
-      await waitUntil(() => seen(staff, 'booked') >= target, { until: 'the tellers to book again', timeoutMs: settleMs })
+      await waitUntil(() => seen(staff, 'booked') >= target, {
+        until: 'the tellers to book again',
+        timeoutMs: settleMs,
+        process: desk,
+      })
       await pause(prng.below(pauseMsMax))
       ended += (await metric(broker, 'chronik_transactions_total').catch(() => undefined)) ?? 0
       underWay += (await transactionsUnderWay(broker).catch(() => 0)) > 0 ? 1 : 0

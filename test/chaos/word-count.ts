@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Kafka, logLevel } from 'kafkajs'
 import { type RunningProcess, startProcess, waitUntil } from '../../localstack/index.ts'
 import type { Prng } from '../../src/base/prng.ts'
-import { type Broker, startBroker } from '../support/tools/broker.ts'
+import { type Broker, root, startBroker } from '../support/tools/broker.ts'
 import { javaArgs, javaTool } from '../support/tools/kafka.ts'
 import { createTopics } from './support/requests.ts'
 import { quickSettings } from './support/world.ts'
@@ -29,7 +29,7 @@ const wordsPerLine = 5
 const vocabulary = 40
 const settleMs = 120_000
 /** Java runs a class from its source. */
-const program = join(import.meta.dirname, 'support', 'WordCount.java')
+const program = join(root, 'test', 'chaos', 'support', 'WordCount.java')
 const topics = ['lines', 'counts'] as const
 const partitions = 2
 

@@ -63,7 +63,8 @@ export interface Broker {
   stop(): Promise<void>
 }
 
-const root = (function findRoot(folder: string): string {
+/** Of this repository, also where this runs out of a bundle. */
+export const root = (function findRoot(folder: string): string {
   return existsSync(join(folder, 'package.json')) ? folder : findRoot(dirname(folder))
 })(import.meta.dirname)
 
