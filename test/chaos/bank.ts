@@ -62,8 +62,10 @@ export async function bankDrill(order: BankOrder): Promise<BankReport> {
       { name: 'orders', partitions: 3, durability },
       { name: 'accounts', partitions: 4, durability },
     ])
-    const desk = clerk(['order', broker.bootstrap], join(folder, 'desk.log'))
-    staff.push(desk, ...tellers.map((name) => clerk(['tell', broker.bootstrap, name], join(folder, `${name}.log`))))
+    // In the bucket each step of a transaction takes a tenth of a second: few orders, and many of them at once for a teller.
+    const [ordered, booked] = wipe ? ['10', '100'] : ['100', '10']
+    const desk = clerk(['order', broker.bootstrap, ordered], join(folder, 'desk.log'))
+    staff.push(desk, ...tellers.map((name) => clerk(['tell', broker.bootstrap, booked, name], join(folder, `${name}.log`))))
     let ended = 0
     let underWay = 0
     for (let death = 1; death <= times; death += 1) {

@@ -1,7 +1,7 @@
 """The people of the bank, with a real client (librdkafka), each a process of its own.
 
-  bank.py order BOOTSTRAP                the desk: writes orders, each with a number of its own, a hundred a transaction, until SIGTERM
-  bank.py tell BOOTSTRAP ID              a teller: books each order in two accounts, in a transaction together with the order's offset;
+  bank.py order BOOTSTRAP ATONCE         the desk: writes orders, each with a number of its own, so many a transaction, until SIGTERM
+  bank.py tell BOOTSTRAP ATONCE ID       a teller: books each order in two accounts, in a transaction together with the order's offset;
                                          goes on until SIGTERM, whatever happens to the broker
   bank.py audit BOOTSTRAP                prints every order and booking a reader of committed records finds, one JSON array a line
 """
@@ -61,12 +61,12 @@ def again(call):
             time.sleep(0.05)
 
 
-def order_once(bootstrap, numbers):
+def order_once(bootstrap, at_once, numbers):
     out = producer(bootstrap, "orders-desk")
     again(lambda: out.init_transactions(5))
     while not stop.is_set():
         out.begin_transaction()
-        for _ in range(100):
+        for _ in range(at_once):
             # A number that was in doubt is not used again: who reads the orders knows which there are.
             number = next(numbers)
             out.produce(ORDERS, key=str(number), value=json.dumps(["order", number, number % 7, number % 5 + 1]))
@@ -88,7 +88,7 @@ def book(out, orders):
         out.poll(0)
 
 
-def tell_once(bootstrap, teller):
+def tell_once(bootstrap, at_once, teller):
     """One life of a teller: until told to stop, or until its client cannot go on."""
     out = producer(bootstrap, teller)
     incoming = reader(bootstrap, GROUP)
@@ -97,7 +97,7 @@ def tell_once(bootstrap, teller):
         again(lambda: out.init_transactions(5))
         incoming.subscribe([ORDERS])
         while not stop.is_set():
-            orders = [one for one in incoming.consume(10, timeout=0.2) if one.error() is None]
+            orders = [one for one in incoming.consume(at_once, timeout=0.2) if one.error() is None]
             if not orders:
                 continue
             out.begin_transaction()
@@ -148,8 +148,8 @@ if __name__ == "__main__":
     role, bootstrap, *rest = sys.argv[1:]
     numbers = itertools.count()
     if role == "order":
-        lives(lambda: order_once(bootstrap, numbers))
+        lives(lambda: order_once(bootstrap, int(rest[0]), numbers))
     elif role == "tell":
-        lives(lambda: tell_once(bootstrap, rest[0]))
+        lives(lambda: tell_once(bootstrap, int(rest[0]), rest[1]))
     else:
         audit(bootstrap)
