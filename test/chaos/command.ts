@@ -1,5 +1,5 @@
-// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts, bank.ts, word-count.ts and
-// fuzz.ts.
+// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts, bank.ts, word-count.ts,
+// fuzz.ts and rebalance.ts.
 
 import { parseArgs } from 'node:util'
 import { startMinio } from '../support/tools/minio.ts'
@@ -7,6 +7,7 @@ import type { BrokerStore } from '../support/tools/broker.ts'
 import { bankDrill } from './bank.ts'
 import { fuzzDrill, type FuzzOrder, type FuzzReport } from './fuzz.ts'
 import { killDrill } from './kill.ts'
+import { rebalanceOurs } from './rebalance.ts'
 import { toldSeed } from './support/world.ts'
 import { wipeDrill } from './wipe.ts'
 import { wordCountDrill } from './word-count.ts'
@@ -22,6 +23,7 @@ Real brokers, real deaths, everything judged at the end. Build first: npm run bu
   bank      kill -9 under tellers that book in transactions (default 40 times; --wipe: the disk goes too)
   words     kill -9 of a word count with Kafka Streams, and of its broker (default 20 rounds)
   fuzz      bent requests of every API and version, and bytes that are none (default 10 minutes)
+  rebalance 50 consumers join and leave a group of 200 partitions, in both protocols (default 5 rounds)
 
 options
   --times N
@@ -38,6 +40,7 @@ const drills = {
   zombie: { times: 10, run: zombieDrill, told: 'onZombie' },
   bank: { times: 40, run: bankDrill, told: 'onDeath' },
   words: { times: 20, run: wordCountDrill, told: 'onRound' },
+  rebalance: { times: 5, run: rebalanceOurs, told: 'onWave' },
   fuzz: { times: 10, run: fuzzFor, told: 'onInterval' },
 } as const
 
