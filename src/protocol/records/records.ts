@@ -187,7 +187,8 @@ export function encodeBatch(batch: BatchToEncode, encoding: BatchEncoding): Uint
   const { maxTimestamp = greatestTimestamp(records) } = batch
 
   const body = packed(encodeRecords(records, baseOffset, baseTimestamp), compression, encoding)
-  const w = new ByteWriter()
+  // Exactly its size: the log keeps batches in memory, and counts their bytes.
+  const w = new ByteWriter(undefined, batchHeaderBytes + body.length)
   w.int64(BigInt(baseOffset))
   w.int32(batchHeaderBytes - batchLengthOverhead + body.length)
   w.int32(leaderEpoch)
