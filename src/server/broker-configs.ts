@@ -20,7 +20,7 @@ function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly
 }
 
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const { kafka, node, groups, offsets, transactions } = settings
+  const { kafka, node, groups, offsets, transactions, cleaner } = settings
   const listeners = listenersOf(settings)
   const addresses = (of: (plan: ListenerPlan) => HostAndPort): string =>
     listeners.map((plan) => `${plan.name}://${of(plan).host}:${of(plan).port}`).join(',')
@@ -51,6 +51,12 @@ export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyM
     ['group.consumer.max.size', String(groups.consumerMaxSize)],
     ['group.consumer.assignors', groups.consumerAssignors.join(',')],
     ['group.consumer.migration.policy', groups.consumerMigrationPolicy],
+    ['log.cleaner.enable', String(cleaner.enabled)],
+    ['log.cleaner.backoff.ms', String(cleaner.backoffMs)],
+    ['log.cleaner.dedupe.buffer.size', String(cleaner.dedupeBufferBytes)],
+    ...(cleaner.ioBytesPerSecondMax === 0
+      ? []
+      : [['log.cleaner.io.max.bytes.per.second', String(cleaner.ioBytesPerSecondMax)] as const]),
     ['socket.request.max.bytes', String(kafka.requestBytesMax)],
     ['connections.max.idle.ms', String(kafka.connectionsIdleMs)],
     ['max.connections', String(kafka.connectionsMax)],
