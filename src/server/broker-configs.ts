@@ -20,7 +20,7 @@ function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly
 }
 
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const { kafka, node, groups, offsets, transactions } = settings
+  const { kafka, node, groups, offsets, quota, transactions } = settings
   const listeners = listenersOf(settings)
   const addresses = (of: (plan: ListenerPlan) => HostAndPort): string =>
     listeners.map((plan) => `${plan.name}://${of(plan).host}:${of(plan).port}`).join(',')
@@ -51,6 +51,10 @@ export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyM
     ['group.consumer.max.size', String(groups.consumerMaxSize)],
     ['group.consumer.assignors', groups.consumerAssignors.join(',')],
     ['group.consumer.migration.policy', groups.consumerMigrationPolicy],
+    ['quota.window.num', String(quota.windowNum)],
+    ['quota.window.size.seconds', String(Math.round(quota.windowSizeMs / 1000))],
+    ['controller.quota.window.num', String(quota.controllerWindowNum)],
+    ['controller.quota.window.size.seconds', String(Math.round(quota.controllerWindowSizeMs / 1000))],
     ['socket.request.max.bytes', String(kafka.requestBytesMax)],
     ['connections.max.idle.ms', String(kafka.connectionsIdleMs)],
     ['max.connections', String(kafka.connectionsMax)],
