@@ -43,7 +43,7 @@ describeWithTools(['kafka'], 'Clients with quotas', () => {
 
   async function metric(name: string, quota: string): Promise<number> {
     const answer = await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`)
-    const line = (await answer.text()).split('\n').find((one) => one.startsWith(`${name}{quota="${quota}"}`))
+    const line = (await answer.text()).split('\n').find((one) => one.startsWith(`${name}{`) && one.includes(`quota="${quota}"`))
     return Number(line?.split(' ').at(-1))
   }
 
