@@ -151,9 +151,11 @@ export class Archiver {
   #isDue(partition: Partition): boolean {
     const since = partition.unarchivedSinceMs
     if (since === undefined || partition.highWatermark <= partition.state.archivedEndOffset) return false
-    const { segmentBytes, segmentMs } = partition.settings
+    const { segmentBytes, segmentMs, compacts, maxCompactionLagMs } = partition.settings
     if (partition.unarchivedBytes >= Math.min(segmentBytes, this.#options.segmentBytesMax)) return true
-    return this.#options.clock.nowMs() - since >= Math.min(segmentMs, this.#options.unarchivedMsMax)
+    // Only what is archived can be compacted.
+    const lagMsMax = compacts ? maxCompactionLagMs : Infinity
+    return this.#options.clock.nowMs() - since >= Math.min(segmentMs, lagMsMax, this.#options.unarchivedMsMax)
   }
 
   async #rollOne(partition: Partition, target: number): Promise<SegmentFacts> {

@@ -3,6 +3,7 @@
 export type { Broker, PartitionView, TopicView } from './api.ts'
 export { Archiver, type ArchiverOptions } from './archiver.ts'
 export { BucketArchive } from './bucket-archive.ts'
+export { Compactor, type CompactorOptions } from './compactor.ts'
 export { InternalTopicLog } from './internal-topic-log.ts'
 export { isInternalTopic, offsetsTopic, transactionStateTopic } from './internal-topics.ts'
 export { Partition } from './partition/partition.ts'

@@ -19,8 +19,15 @@ function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly
   return values
 }
 
+const quotaConfigsOf = ({ quota }: NodeSettings): Array<[string, string]> => [
+  ['quota.window.num', String(quota.windowNum)],
+  ['quota.window.size.seconds', String(Math.round(quota.windowSizeMs / 1000))],
+  ['controller.quota.window.num', String(quota.controllerWindowNum)],
+  ['controller.quota.window.size.seconds', String(Math.round(quota.controllerWindowSizeMs / 1000))],
+]
+
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
-  const { kafka, node, groups, offsets, quota, transactions } = settings
+  const { kafka, node, groups, offsets, transactions, cleaner } = settings
   const listeners = listenersOf(settings)
   const addresses = (of: (plan: ListenerPlan) => HostAndPort): string =>
     listeners.map((plan) => `${plan.name}://${of(plan).host}:${of(plan).port}`).join(',')
@@ -51,10 +58,13 @@ export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyM
     ['group.consumer.max.size', String(groups.consumerMaxSize)],
     ['group.consumer.assignors', groups.consumerAssignors.join(',')],
     ['group.consumer.migration.policy', groups.consumerMigrationPolicy],
-    ['quota.window.num', String(quota.windowNum)],
-    ['quota.window.size.seconds', String(Math.round(quota.windowSizeMs / 1000))],
-    ['controller.quota.window.num', String(quota.controllerWindowNum)],
-    ['controller.quota.window.size.seconds', String(Math.round(quota.controllerWindowSizeMs / 1000))],
+    ...quotaConfigsOf(settings),
+    ['log.cleaner.enable', String(cleaner.enabled)],
+    ['log.cleaner.backoff.ms', String(cleaner.backoffMs)],
+    ['log.cleaner.dedupe.buffer.size', String(cleaner.dedupeBufferBytes)],
+    ...(cleaner.ioBytesPerSecondMax === 0
+      ? []
+      : [['log.cleaner.io.max.bytes.per.second', String(cleaner.ioBytesPerSecondMax)] as const]),
     ['socket.request.max.bytes', String(kafka.requestBytesMax)],
     ['connections.max.idle.ms', String(kafka.connectionsIdleMs)],
     ['max.connections', String(kafka.connectionsMax)],

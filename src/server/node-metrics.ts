@@ -1,6 +1,6 @@
 // Owns which plain fields of the node's rooms become metrics, and their names. Not the fields, nor the exposition (http/).
 
-import type { Archiver, StandaloneBroker } from '../broker/index.ts'
+import type { Archiver, Compactor, StandaloneBroker } from '../broker/index.ts'
 import type { GroupCoordinator } from '../groups/index.ts'
 import type { TransactionCoordinator } from '../transactions/index.ts'
 import type { Snapshotter, Recovered } from '../../recovery/index.ts'
@@ -19,6 +19,7 @@ interface MeteredParts {
   readonly groups: GroupCoordinator
   readonly transactions: TransactionCoordinator
   readonly archiver: Archiver
+  readonly compactor: Compactor
   readonly snapshotter: Snapshotter
   readonly sweeper: Sweeper
 }
@@ -27,7 +28,14 @@ const counter = (name: string, help: string, value: () => number): MetricSource 
 const gauge = (name: string, help: string, value: () => number): MetricSource => plainMetric('gauge', name, help, value)
 
 export function nodeMetrics(parts: MeteredParts): readonly MetricSource[] {
-  return [...walMetrics(parts), ...streamMetrics(parts), ...tierMetrics(parts), ...brokerMetrics(parts), ...storeMetrics(parts)]
+  return [
+    ...compactionMetrics(parts),
+    ...walMetrics(parts),
+    ...streamMetrics(parts),
+    ...tierMetrics(parts),
+    ...brokerMetrics(parts),
+    ...storeMetrics(parts),
+  ]
 }
 
 function walMetrics({ wal }: MeteredParts): readonly MetricSource[] {
@@ -107,6 +115,27 @@ function tierMetrics({ archiver, snapshotter, sweeper, logs, recovered }: Metere
       () => recovered.report.requests,
     ),
     gauge('chronik_recovery_damage', 'Damaged things recovery named at this start', () => recovered.report.damage.length),
+  ]
+}
+
+function compactionMetrics({ compactor }: MeteredParts): readonly MetricSource[] {
+  const { counters } = compactor
+  return [
+    counter('chronik_compactions_total', 'Passes over a partition that were published', () => counters.passes),
+    counter('chronik_compaction_failures_total', 'Passes that failed and are tried again', () => counters.failures),
+    counter('chronik_compaction_read_bytes_total', 'Bytes of segments that compaction read', () => counters.readBytes),
+    counter('chronik_compaction_written_bytes_total', 'Bytes of segments that compaction wrote', () => counters.writtenBytes),
+    counter('chronik_compaction_replaced_segments_total', 'Segments that compaction replaced', () => counters.replacedSegments),
+    gauge(
+      'chronik_compaction_dirty_ratio_max',
+      'Of the partition that needs compaction most, what is new, 0 to 1',
+      () => compactor.dirtyRatioMax,
+    ),
+    gauge(
+      'chronik_compaction_map_utilization',
+      'How full the key map of the last pass was, 0 to 1',
+      () => compactor.mapUtilization,
+    ),
   ]
 }
 

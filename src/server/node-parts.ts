@@ -9,18 +9,22 @@ import type { IdSource } from '../base/prng.ts'
 import {
   Archiver,
   type BrokerSettings,
+  Compactor,
   InternalTopicLog,
+  isInternalTopic,
   offsetsTopic,
+  type Partition,
   StandaloneBroker,
   transactionStateTopic,
 } from '../broker/index.ts'
 import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
 import { nodeId, topicId } from '../model/ids.ts'
-import type { Decompress } from '../protocol/index.ts'
+import type { Compress, Decompress } from '../protocol/index.ts'
 import { TransactionCoordinator } from '../transactions/index.ts'
 import { Heartbeat, type Recovered, Snapshotter, snapshotStores } from '../../recovery/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
-import { SegmentWriter } from '../../tiers/segment/index.ts'
+import { BlockCache } from '../../tiers/cache/index.ts'
+import { SegmentArchive, SegmentWriter } from '../../tiers/segment/index.ts'
 import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
 import { Sweeper } from '../../tiers/upkeep/index.ts'
 import { brokerConfigsOf } from './broker-configs.ts'
@@ -42,6 +46,8 @@ export interface PartsWorld {
   readonly idSource: IdSource
   readonly log: Log
   readonly decompress: Decompress
+  readonly compress: Compress
+  readonly keyHash: (key: Uint8Array) => Uint8Array
   readonly topicDefaults: ReadonlyMap<string, string>
   /** The node cannot go on: the WAL failed, or another life has begun. */
   readonly onFailed: (error: unknown) => void
@@ -57,6 +63,7 @@ export interface NodeParts {
   readonly transactionLog: InternalTopicLog
   readonly markers: PartitionMarkers
   readonly archiver: Archiver
+  readonly compactor: Compactor
   readonly snapshotter: Snapshotter
   readonly heartbeat: Heartbeat
   readonly sweeper: Sweeper
@@ -98,6 +105,7 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
     producerExpiryMs,
     onDied: onFailed,
   })
+  const compactor = compactorOf(settings, world, { broker, archiver })
   const { life, term } = recovered
   const node = nodeId(settings.node.id)
   const snapshotter = new Snapshotter({
@@ -112,9 +120,9 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
     settle: () => logs.flush(),
   })
   const heartbeat = new Heartbeat({ store, life, node, intervalMs: settings.stream.heartbeatMs, clock, log })
-  const sweeper = sweeperOf(settings, world, { broker, archiver, snapshotter, logs })
+  const sweeper = sweeperOf(settings, world, { broker, archiver, compactor, snapshotter, logs })
   const coordinators = { groups, offsets, transactions, transactionLog, markers }
-  return { recovered, logs, broker, ...coordinators, archiver, snapshotter, heartbeat, sweeper }
+  return { recovered, logs, broker, ...coordinators, archiver, compactor, snapshotter, heartbeat, sweeper }
 }
 
 function brokerOf(
@@ -239,13 +247,46 @@ function transactionsOf(
   })
 }
 
+/** What compaction reads passes through once: a cache of its own, of a few chunks, leaves the consumers' alone. */
+const compactionCacheBytes = 16 * 1024 * 1024
+
+function compactorOf(
+  { cleaner, segment }: NodeSettings,
+  { store, clock, log, crc32c, decompress, compress, keyHash, onFailed }: PartsWorld,
+  { broker, archiver }: Pick<NodeParts, 'broker' | 'archiver'>,
+): Compactor {
+  const cache = new BlockCache({ reader: store, budgetBytes: compactionCacheBytes })
+  return new Compactor({
+    clock,
+    log,
+    writer: new SegmentWriter({ store, crc32c, partBytes: segment.uploadPartBytes }),
+    segments: new SegmentArchive({ reader: store, cache, crc32c, indexBudgetBytes: compactionCacheBytes }),
+    partitions: () => compactable(broker),
+    whileQuiet: (work) => archiver.whileQuiet(work),
+    decompress,
+    compress,
+    crc32c,
+    keyHash,
+    backoffMs: cleaner.backoffMs,
+    dedupeBufferBytes: cleaner.dedupeBufferBytes,
+    ioBytesPerSecondMax: cleaner.ioBytesPerSecondMax === 0 ? Infinity : cleaner.ioBytesPerSecondMax,
+    segmentBytesMax: segment.bytesMax,
+    onDied: onFailed,
+  })
+}
+
+/** Coordinators write anew what they need of their topics, and trim these themselves. */
+function* compactable(broker: StandaloneBroker): Generator<Partition> {
+  for (const partition of broker.partitions()) if (!isInternalTopic(partition.topicName)) yield partition
+}
+
 function sweeperOf(
   settings: NodeSettings,
   world: PartsWorld,
-  parts: Pick<NodeParts, 'broker' | 'archiver' | 'snapshotter' | 'logs'>,
+  parts: Pick<NodeParts, 'broker' | 'archiver' | 'compactor' | 'snapshotter' | 'logs'>,
 ): Sweeper {
   const { store, recovered, log } = world
-  const { broker, archiver, snapshotter, logs } = parts
+  const { broker, archiver, compactor, snapshotter, logs } = parts
   const prefixes = {
     data: walPrefix(recovered.life, nodeId(settings.node.id)),
     metadata: metadataWalPrefix(recovered.life),
@@ -257,7 +298,7 @@ function sweeperOf(
     graceMs: settings.delete.graceMs,
     ports: {
       references: () => {
-        const keys = new Set<string>()
+        const keys = new Set(compactor.claims)
         for (const partition of broker.partitions()) {
           for (const segment of partition.state.segments) keys.add(segment.key)
           for (const extent of partition.state.extents) keys.add(extent.objectKey)

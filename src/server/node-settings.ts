@@ -92,6 +92,13 @@ export interface NodeSettings {
   readonly snapshot: { readonly intervalMs: number; readonly keep: number }
   readonly cache: { readonly hotBytes: number }
   readonly retention: { readonly checkIntervalMs: number }
+  readonly cleaner: {
+    readonly enabled: boolean
+    readonly backoffMs: number
+    readonly dedupeBufferBytes: number
+    /** 0: no limit. */
+    readonly ioBytesPerSecondMax: number
+  }
   readonly delete: { readonly graceMs: number }
   readonly groups: {
     readonly offsetsPartitions: number

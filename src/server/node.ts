@@ -4,6 +4,7 @@
 // Order at start: HTTP -> bucket -> recover -> logs, streams -> prove -> groups -> serve.
 // Order at the end: stop admitting -> drain clients -> groups -> archive -> stream the rest -> snapshot -> heartbeat "closed" -> WAL.
 
+import { sha1OfKey } from '../base/node/key-hash.ts'
 import { assertDefined } from '../base/assert.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
@@ -137,6 +138,7 @@ class StandaloneNode implements RunningNode {
     const [kafkaAddress] = await parts.front.start()
     this.kafkaAddress = assertDefined(kafkaAddress, 'a node has a listener')
     parts.archiver.start()
+    if (this.#settings.cleaner.enabled) parts.compactor.start()
     this.#every(this.#settings.snapshot.intervalMs, 'snapshot', () => parts.snapshotter.run())
     this.#every(sweepIntervalMs, 'sweep', async () => {
       const { listed, deleted, bytes } = await parts.sweeper.sweep(this.#world.clock.nowMs() + this.#storeClockOffsetMs)
@@ -218,6 +220,8 @@ class StandaloneNode implements RunningNode {
       idSource,
       log,
       decompress: compression.decompress,
+      compress: compression.compress,
+      keyHash: sha1OfKey,
       topicDefaults,
       onFailed: (error) => {
         this.#fail(error)
@@ -306,6 +310,7 @@ class StandaloneNode implements RunningNode {
     await parts.front.close(fenced ? 'at-once' : 'drained')
     await parts.groups.close()
     parts.transactions.close()
+    await parts.compactor.close()
     await parts.archiver.close()
     const abandon = sleep(this.#world.clock, uploadsMsMax)
     if (!failed) await Promise.race([lastSnapshot(parts.snapshotter), abandon])

@@ -1,10 +1,13 @@
-// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts, bank.ts and word-count.ts.
+// Owns running the long drills by hand, as often as one likes. What they do is in kill.ts, wipe.ts, zombie.ts, bank.ts, word-count.ts,
+// fuzz.ts and rebalance.ts.
 
 import { parseArgs } from 'node:util'
 import { startMinio } from '../support/tools/minio.ts'
 import type { BrokerStore } from '../support/tools/broker.ts'
 import { bankDrill } from './bank.ts'
+import { fuzzDrill, type FuzzOrder, type FuzzReport } from './fuzz.ts'
 import { killDrill } from './kill.ts'
+import { rebalanceOurs } from './rebalance.ts'
 import { toldSeed } from './support/world.ts'
 import { wipeDrill } from './wipe.ts'
 import { wordCountDrill } from './word-count.ts'
@@ -19,9 +22,12 @@ Real brokers, real deaths, everything judged at the end. Build first: npm run bu
   zombie    SIGSTOP, another life, SIGCONT                  (default 10 times)
   bank      kill -9 under tellers that book in transactions (default 40 times; --wipe: the disk goes too)
   words     kill -9 of a word count with Kafka Streams, and of its broker (default 20 rounds)
+  fuzz      bent requests of every API and version, and bytes that are none (default 10 minutes)
+  rebalance 50 consumers join and leave a group of 200 partitions, in both protocols (default 5 rounds)
 
 options
   --times N
+  --minutes N of fuzz
   --wipe      of bank: an empty disk each time, everything bucket durable
   --minio     a MinIO of its own for a bucket, in place of a folder
   --help
@@ -34,13 +40,26 @@ const drills = {
   zombie: { times: 10, run: zombieDrill, told: 'onZombie' },
   bank: { times: 40, run: bankDrill, told: 'onDeath' },
   words: { times: 20, run: wordCountDrill, told: 'onRound' },
+  rebalance: { times: 5, run: rebalanceOurs, told: 'onWave' },
+  fuzz: { times: 10, run: fuzzFor, told: 'onInterval' },
 } as const
+
+/** Its times are minutes. */
+function fuzzFor({ times, ...order }: Omit<FuzzOrder, 'seconds'> & { readonly times: number }): Promise<FuzzReport> {
+  return fuzzDrill({ seconds: times * 60, ...order })
+}
 
 export async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...argv],
     allowPositionals: true,
-    options: { times: { type: 'string' }, minio: { type: 'boolean' }, wipe: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      times: { type: 'string' },
+      minutes: { type: 'string' },
+      minio: { type: 'boolean' },
+      wipe: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   })
   const name = positionals[0] as keyof typeof drills | undefined
   if (values.help === true || name === undefined || !(name in drills)) {
@@ -48,7 +67,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     return values.help === true ? 0 : 2
   }
   const { times: usual, run, told } = drills[name]
-  const times = Number(values.times ?? usual)
+  const times = Number(values.minutes ?? values.times ?? usual)
   const { prng } = toldSeed(name)
   const minio = values.minio === true ? await startMinio() : undefined
   let store: BrokerStore | undefined

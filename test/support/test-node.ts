@@ -1,6 +1,7 @@
 // Owns a standalone node made of its real parts, without sockets and without a real disk: recovery, logs, streams, broker, groups,
 // archiver, snapshots, sweeper. Several in one process are several processes that share a bucket.
 
+import { sha1OfKey } from '../../src/base/node/key-hash.ts'
 import { crc32c } from '../../src/base/node/native-crc32c.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { type IdSource, seededPrng } from '../../src/base/prng.ts'
@@ -80,6 +81,7 @@ export const settings: NodeSettings = {
   snapshot: { intervalMs: 60_000, keep: 2 },
   cache: { hotBytes: mebibyte },
   retention: { checkIntervalMs: 300_000 },
+  cleaner: { enabled: true, backoffMs: 15_000, dedupeBufferBytes: 1 << 20, ioBytesPerSecondMax: 0 },
   delete: { graceMs: 60_000 },
   groups: {
     offsetsPartitions: 2,
@@ -281,6 +283,8 @@ export async function startTestNode(order: NodeOrder): Promise<TestNode> {
     idSource: seededIds(seed + 1000),
     log: silentLog,
     decompress: (codec, bytes) => (codec === 'none' ? bytes : { failure: 'tests of nodes compress nothing' }),
+    compress: (_, bytes) => bytes,
+    keyHash: sha1OfKey,
     topicDefaults: new Map(),
     onFailed: (error) => {
       failures.push(error)

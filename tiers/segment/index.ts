@@ -9,7 +9,7 @@ export { attemptMax, indexIntervalBytesDefault, partBytesDefault, readBytesMax, 
 export { checksumChunkBytesDefault, indexBudgetBytesDefault } from './core/limits.ts'
 export { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts, segmentFactsBytes } from './core/segment-facts.ts'
 export type { SegmentIndexEntry } from './core/segment-index.ts'
-export { parseSegmentKey, segmentKey, type SegmentName, segmentPrefix } from './core/segment-name.ts'
+export { parseSegmentKey, segmentKey, type SegmentName, segmentNamesFrom, segmentPrefix } from './core/segment-name.ts'
 export { inspectSegment, type SegmentPart } from './inspect.ts'
 export { type FoundBatch, SegmentCursor, type SegmentRead, type SegmentReadOptions, SegmentReader } from './reader.ts'
 export { readSegmentFacts } from './tail.ts'

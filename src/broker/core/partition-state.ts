@@ -12,8 +12,8 @@ import { type ControlEntry, decodeControl } from './control.ts'
 import { ProducerStates } from './producer-state.ts'
 import { TransactionIndex } from './transaction-index.ts'
 
-/** Version 1 knew no transactions. */
-const version = 2
+/** Version 1 knew no transactions, 2 no compaction. */
+const version = 3
 
 export interface EpochStart {
   readonly epoch: number
@@ -54,6 +54,8 @@ export class PartitionState {
   segments: SegmentFacts[] = []
   /** Ascending; together they cover from at most `archivedEndOffset` to what has been streamed. */
   extents: Extent[] = []
+  /** Up to where compaction has looked at every record; 0 before the first time. */
+  cleanedEndOffset = 0
   readonly producers = new ProducerStates()
   readonly transactions = new TransactionIndex()
 
@@ -116,6 +118,7 @@ export class PartitionState {
 
   applyControl(entry: ControlEntry): Forgotten {
     if (entry.kind === 'segment-published') return this.#publish(entry.segment)
+    if (entry.kind === 'segments-replaced') return this.#replace(entry)
     return entry.offset > this.logStartOffset ? this.#startAt(entry.offset) : nothing
   }
 
@@ -153,6 +156,24 @@ export class PartitionState {
     assert(this.segments.length === 0 || segment.baseOffset === this.archivedEndOffset, 'PART-4: segments are contiguous')
     this.segments.push(segment)
     return { segments: [], extents: this.#dropExtents(segment.endOffset) }
+  }
+
+  /** PART-6: one segment stands for exactly those it replaces, or for nothing. */
+  #replace({ segment, replaced, cleanedEndOffset }: Extract<ControlEntry, { kind: 'segments-replaced' }>): Forgotten {
+    const at = this.segments.findIndex((one) => one.baseOffset === replaced[0]?.baseOffset)
+    const old = at < 0 ? [] : this.segments.slice(at, at + replaced.length)
+    const fits =
+      old.length > 0 &&
+      replaced.every(({ leaderEpoch, attempt, baseOffset }, place) => {
+        const one = old[place]
+        return one?.baseOffset === baseOffset && one.leaderEpoch === leaderEpoch && one.attempt === attempt
+      })
+    // Retention or DeleteRecords came in between.
+    if (!fits || segment.baseOffset !== old[0]?.baseOffset || segment.endOffset !== old.at(-1)?.endOffset)
+      return { segments: [segment], extents: [] }
+    this.segments.splice(at, old.length, segment)
+    this.cleanedEndOffset = Math.max(this.cleanedEndOffset, cleanedEndOffset)
+    return { segments: old, extents: [] }
   }
 
   #startAt(offset: number): Forgotten {
@@ -201,6 +222,7 @@ export class PartitionState {
     for (const extent of this.extents) writeExtent(w, extent)
     this.producers.encode(w)
     this.transactions.encode(w)
+    w.int64(BigInt(this.cleanedEndOffset))
     return w.concat()
   }
 
@@ -208,7 +230,7 @@ export class PartitionState {
   static decode(bytes: Uint8Array, lastIndex: number): PartitionState | string {
     const r = new ByteReader(bytes)
     const found = r.int8()
-    if (found !== version && found !== 1) return `a partition's state of version ${found}, this build reads up to ${version}`
+    if (found < 1 || found > version) return `a partition's state of version ${found}, this build reads up to ${version}`
     const state = new PartitionState(r.uuid() as TopicId, r.uint32())
     state.lastIndex = lastIndex
     state.logStartOffset = Number(r.int64())
@@ -224,6 +246,7 @@ export class PartitionState {
     for (let left = r.uvarint(); left > 0 && r.failure === undefined; left -= 1) state.extents.push(readExtent(r))
     state.producers.decode(r, found >= 2)
     if (found >= 2) state.transactions.decode(r)
+    if (found >= 3) state.cleanedEndOffset = Number(r.int64())
     return r.failure ?? state
   }
 }

@@ -18,8 +18,16 @@ export interface TopicSettings {
   readonly timestampAfterMaxMs: number
   /** Whether retention may delete; a compacted-only topic keeps everything. */
   readonly deletes: boolean
-  /** Whether records must have keys. */
+  /** Whether records must have keys, of each of which the newest is kept. */
   readonly compacts: boolean
+  /** Of the log, 0 to 1: what must be new before it is cleaned. */
+  readonly minCleanableDirtyRatio: number
+  /** Younger records are not compacted. */
+  readonly minCompactionLagMs: number
+  /** Older ones are, however few. */
+  readonly maxCompactionLagMs: number
+  /** How long a tombstone can be read after it was first compacted. */
+  readonly deleteRetentionMs: number
   readonly durability: Durability
 }
 
@@ -137,6 +145,10 @@ export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults:
     timestampAfterMaxMs: limitless(value('message.timestamp.after.max.ms')),
     deletes: policies.includes('delete'),
     compacts: policies.includes('compact'),
+    minCleanableDirtyRatio: Number(value('min.cleanable.dirty.ratio')),
+    minCompactionLagMs: Number(value('min.compaction.lag.ms')),
+    maxCompactionLagMs: limitless(value('max.compaction.lag.ms')),
+    deleteRetentionMs: Number(value('delete.retention.ms')),
     durability: value(durabilityConfig.name) === 'bucket' ? 'bucket' : 'quorum',
   }
 }

@@ -89,18 +89,22 @@ export class LogReader {
   }
 
   async #readArchive(range: ReadRange): Promise<ArchivedRun> {
-    const { offset } = range
-    // As Kafka: the first batch is delivered even when it is larger than asked for; without that, only what fits.
-    const run = await this.#readArchived(offset, range.maxBytes)
-    const clipped = clip(run, range.endOffset)
-    return !range.minOneBatch && clipped.bytes > range.maxBytes ? nothing : clipped
-  }
-
-  #readArchived(offset: number, maxBytes: number): Promise<ArchivedRun> {
-    const { segment, extent } = this.#pieceAt(offset)
-    return segment === undefined
-      ? this.#archive.readExtent(extent, offset, maxBytes)
-      : this.#archive.readSegment(segment, offset, maxBytes)
+    for (let { offset } = range; offset < range.endOffset;) {
+      const first = this.#tail.firstOffset
+      if (first !== undefined && offset >= first) return this.#readTail({ ...range, offset })
+      const { segment, extent } = this.#pieceAt(offset)
+      // As Kafka: the first batch is delivered even when it is larger than asked for; without that, only what fits.
+      const run = await (segment === undefined
+        ? this.#archive.readExtent(extent, offset, range.maxBytes)
+        : this.#archive.readSegment(segment, offset, range.maxBytes))
+      if (run.batches.length > 0) {
+        const clipped = clip(run, range.endOffset)
+        return !range.minOneBatch && clipped.bytes > range.maxBytes ? nothing : clipped
+      }
+      // A compacted segment may end with a hole.
+      offset = (segment ?? extent).endOffset
+    }
+    return nothing
   }
 
   /** Where in the bucket the offset lies. A hole is damage: it is named, never read past. */

@@ -254,6 +254,26 @@ export const schema = {
     default: '60s',
     doc: 'How often retention looks for expired segments.',
   },
+  'cleaner.enabled': {
+    kind: yesNo,
+    default: 'true',
+    doc: 'Compact topics with cleanup.policy=compact.',
+  },
+  'cleaner.backoff-ms': {
+    kind: milliseconds(10, day),
+    default: '15s',
+    doc: 'How long compaction waits when no topic needs it.',
+  },
+  'cleaner.dedupe-buffer-bytes': {
+    kind: bytes(64 * KiB, 64 * GiB),
+    default: '128MiB',
+    doc: 'Memory for the keys of one pass, 24 bytes each; what does not fit is left for the next. Only what a pass needs is taken.',
+  },
+  'cleaner.io-bytes-per-second-max': {
+    kind: bytes(0, TiB),
+    default: '0',
+    doc: 'What compaction reads and writes together, at most; 0 sets no limit.',
+  },
   'delete.grace-ms': {
     kind: milliseconds(0, 365 * day),
     default: '60s',

@@ -13,7 +13,8 @@ export interface Slab {
   used: number
 }
 
-function newSlab(size: number): Slab {
+/** Memory of one writer alone. */
+export function newSlab(size: number): Slab {
   const bytes = new Uint8Array(size)
   return { bytes, view: new DataView(bytes.buffer), used: 0 }
 }

@@ -7,7 +7,7 @@
 //   references                          ^ batch, batch            -> chunks: scratch[0..a] batch batch scratch[a..]
 
 import { assert } from '../../base/assert.ts'
-import { ScratchPool, type Slab } from './scratch.ts'
+import { newSlab, type ScratchPool, type Slab } from './scratch.ts'
 import type { UnknownTaggedFields } from './tagged-field.ts'
 import { encodeUtf8, encodeUuid, isShortAscii, stringBytesMax, uuidBytesLength } from './text.ts'
 
@@ -21,7 +21,7 @@ interface Reference {
 }
 
 export class ByteWriter {
-  private readonly pool: ScratchPool
+  private readonly pool: ScratchPool | undefined
   private slab: Slab
   private bytes: Uint8Array
   private view: DataView
@@ -32,10 +32,13 @@ export class ByteWriter {
   private referencedBytes = 0
   private finished = false
 
-  /** Writers of one event loop share a pool; without one the writer brings its own memory. */
-  constructor(pool: ScratchPool = new ScratchPool()) {
+  /**
+   * Writers of one event loop share a pool; without one the writer brings its own memory, `bytes` at first. What is kept must not hold
+   * more memory than it has bytes, so that whoever keeps it can count: such a writer is told exactly how many it will write.
+   */
+  constructor(pool?: ScratchPool, bytes = firstBytes) {
     this.pool = pool
-    this.slab = pool.borrow(firstBytes)
+    this.slab = pool?.borrow(bytes) ?? newSlab(bytes)
     this.bytes = this.slab.bytes
     this.view = this.slab.view
     this.start = this.slab.used
@@ -58,14 +61,14 @@ export class ByteWriter {
   private grow(size: number): void {
     assert(!this.finished, 'a finished writer is not written to')
     const used = this.at - this.start
-    const next = new ScratchPool().borrow(Math.max(used * 2, used + size))
+    const next = newSlab(Math.max(used * 2, used + size))
     next.bytes.set(this.bytes.subarray(this.start, this.at), next.used)
     for (let index = 0; index < this.references.length; index++) {
       const reference = this.references[index] as Reference
       this.references[index] = { at: reference.at - this.start, bytes: reference.bytes }
     }
     // What was written so far has moved, so the slab it came from is free again from `start` on.
-    this.pool.giveBack(this.slab)
+    this.pool?.giveBack(this.slab)
     this.slab = next
     this.bytes = next.bytes
     this.view = next.view
@@ -294,7 +297,7 @@ export class ByteWriter {
     }
     if (this.at > from) chunks.push(this.bytes.subarray(from, this.at))
     this.slab.used = this.at
-    this.pool.giveBack(this.slab)
+    this.pool?.giveBack(this.slab)
     this.finished = true
     this.limit = this.at
     return chunks

@@ -156,6 +156,8 @@ export interface BatchToEncode {
   readonly baseTimestamp?: number
   /** The greatest time of the records unless told. */
   readonly maxTimestamp?: number
+  /** Its greatest time is that of its append, and of every record. */
+  readonly isAppendTime?: boolean
   readonly isTransactional?: boolean
   readonly isControl?: boolean
   readonly hasDeleteHorizon?: boolean
@@ -187,7 +189,8 @@ export function encodeBatch(batch: BatchToEncode, encoding: BatchEncoding): Uint
   const { maxTimestamp = greatestTimestamp(records) } = batch
 
   const body = packed(encodeRecords(records, baseOffset, baseTimestamp), compression, encoding)
-  const w = new ByteWriter()
+  // Exactly its size: the log keeps batches in memory, and counts their bytes.
+  const w = new ByteWriter(undefined, batchHeaderBytes + body.length)
   w.int64(BigInt(baseOffset))
   w.int32(batchHeaderBytes - batchLengthOverhead + body.length)
   w.int32(leaderEpoch)
@@ -221,6 +224,7 @@ function greatestTimestamp(records: readonly LogRecord[]): number {
 function attributesFor(batch: BatchToEncode): number {
   return (
     compressionCodecs.indexOf(batch.compression ?? 'none') |
+    (batch.isAppendTime === true ? batchAttribute.logAppendTime : 0) |
     (batch.isTransactional === true ? batchAttribute.transactional : 0) |
     (batch.isControl === true ? batchAttribute.control : 0) |
     (batch.hasDeleteHorizon === true ? batchAttribute.deleteHorizon : 0)

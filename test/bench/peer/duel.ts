@@ -45,7 +45,7 @@ export async function duel(load: Load, order: DuelOrder): Promise<Duel> {
       [seats.ours, order.ours],
       [seats.peer, load.peer],
     ] as const) {
-      open.push(await enter(kind, seat, order.ground))
+      open.push(await enter(kind, seat, order.ground, load.secured))
     }
     const [ours, peer] = open.map((contestant): Seat => ({ contestant, kept: [], discarded: [] }))
     if (ours === undefined || peer === undefined) throw new Error('a duel needs two')

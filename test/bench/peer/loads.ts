@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { run, runOrThrow } from '../../../localstack/index.ts'
 import { javaArgs } from '../../support/tools/kafka.ts'
 import type { Contestant, Kind } from './contestant.ts'
+import { groupLoads } from './group-loads.ts'
 
 /** Figures of one run by name; a name ends in its unit. */
 export type Figures = Readonly<Record<string, number>>
@@ -18,12 +19,14 @@ export interface Load {
   readonly bench: BenchName
   /** Whom our broker is put beside. */
   readonly peer: Kind
+  /** The brokers need a listener with TLS. */
+  readonly secured?: boolean
   /** Once per broker, unmeasured; the topic it makes is handed to every run. */
   readonly prepare?: (contestant: Contestant) => Promise<void>
   readonly run: (contestant: Contestant, runName: string) => Promise<Outcome>
 }
 
-export type BenchName = 'produce' | 'consume' | 'latency' | 'start'
+export type BenchName = 'produce' | 'consume' | 'latency' | 'groups' | 'start'
 
 export interface Scale {
   /** Payload of one saturating run. */
@@ -32,6 +35,8 @@ export interface Scale {
   readonly pacedSeconds: number
   readonly endToEndRecords: number
   readonly rawFetchBytes: number
+  readonly idleSeconds: number
+  readonly rebalanceRounds: number
   /** Payload moved before anything is measured: a JVM's figures keep improving for about that long. */
   readonly warmUpBytes: number
 }
@@ -43,6 +48,8 @@ export const fullScale: Scale = {
   pacedSeconds: 15,
   endToEndRecords: 5_000,
   rawFetchBytes: 4e9,
+  idleSeconds: 30,
+  rebalanceRounds: 3,
 }
 
 export const quickScale: Scale = {
@@ -52,6 +59,8 @@ export const quickScale: Scale = {
   pacedSeconds: 5,
   endToEndRecords: 2_000,
   rawFetchBytes: 1e9,
+  idleSeconds: 10,
+  rebalanceRounds: 1,
 }
 
 const tools = 'org.apache.kafka.tools'
@@ -68,15 +77,21 @@ interface ProduceOrder {
   readonly recordBytes: number
   /** Records per second; -1: as fast as they go. */
   readonly throughput: number
+  /** More of the tool's arguments. */
+  readonly args?: readonly string[]
+  /** More of the producer's settings. */
+  readonly settings?: Readonly<Record<string, string>>
 }
 
 /** A fifth of the records warm up the client's JVM; rate and percentiles are of the rest. */
-async function producePerf(contestant: Contestant, order: ProduceOrder): Promise<Outcome> {
+async function producePerf({ bootstrap }: Pick<Contestant, 'bootstrap'>, order: ProduceOrder): Promise<Outcome> {
   const warmUp = Math.floor(order.records / 5)
+  const settings = { acks: 'all', 'batch.size': '65536', 'linger.ms': '5', ...order.settings }
   const stdout = await java('ProducerPerformance', [
-    ...['--bootstrap-server', contestant.bootstrap, '--topic', order.topic, '--num-records', String(order.records)],
+    ...['--bootstrap-server', bootstrap, '--topic', order.topic, '--num-records', String(order.records)],
     ...['--record-size', String(order.recordBytes), '--throughput', String(order.throughput), '--warmup-records', String(warmUp)],
-    ...['--command-property', 'acks=all', 'batch.size=65536', 'linger.ms=5'],
+    ...(order.args ?? []),
+    ...['--command-property', ...Object.entries(settings).map(([name, value]) => `${name}=${value}`)],
   ])
   return { figures: readProducePerf(stdout), payloadBytes: order.records * order.recordBytes }
 }
@@ -125,6 +140,39 @@ function produceLoad(recordBytes: number, partitions: number, scale: Scale, peer
     },
   }
 }
+
+const recordsOf = (scale: Scale): number => Math.floor(scale.runBytes / 1024)
+
+const tlsLoad = (scale: Scale): Load => ({
+  name: 'produce 1024 B x 6, TLS',
+  bench: 'produce',
+  peer: 'kafka',
+  secured: true,
+  run: async ({ tls, createTopic }, topic) => {
+    if (tls === undefined) throw new Error('this load needs a listener with TLS')
+    await createTopic(topic, 6)
+    const settings = {
+      'security.protocol': 'SSL',
+      'ssl.truststore.type': 'PEM',
+      'ssl.truststore.location': tls.authorityFile,
+    }
+    return producePerf(tls, { topic, records: recordsOf(scale), recordBytes: 1024, throughput: -1, settings })
+  },
+})
+
+/** As long as a stream processor's, so that ends of transactions are a part of the work. */
+const transactionMs = 100
+
+const transactionalLoad = (scale: Scale): Load => ({
+  name: `produce 1024 B x 6, transactions of ${transactionMs} ms`,
+  bench: 'produce',
+  peer: 'kafka',
+  run: async (contestant, topic) => {
+    await contestant.createTopic(topic, 6)
+    const args = ['--transactional-id', topic, '--transaction-duration-ms', String(transactionMs)]
+    return producePerf(contestant, { topic, records: recordsOf(scale), recordBytes: 1024, throughput: -1, args })
+  },
+})
 
 const paceRecordsPerSecond = 10_000
 
@@ -192,11 +240,14 @@ export const loads = (scale: Scale, root: string): readonly Load[] => [
   produceLoad(256, 6, scale),
   produceLoad(256, 1, scale),
   produceLoad(1024, 6, scale, 'kafka-fsync'),
+  tlsLoad(scale),
+  transactionalLoad(scale),
   consumeLoad(scale),
   rawFetchLoad(6, scale, join(root, 'test/bench/peer/raw-fetch.mjs')),
   rawFetchLoad(1, scale, join(root, 'test/bench/peer/raw-fetch.mjs')),
   pacedLoad(scale),
   endToEndLoad(scale),
+  ...groupLoads(scale),
 ]
 
 /** Dirty pages one broker left behind must not be written out during the other's run. */

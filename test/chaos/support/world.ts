@@ -27,10 +27,12 @@ export function scratchFolder(): { readonly dir: string; remove(): void } {
   }
 }
 
-/** The sum over all label sets of one metric; undefined when it is not exposed. */
+/** The sum over all label sets of one metric that begin so (`name`, or `name{label="x"`); undefined when it is not exposed. */
 export async function metric(broker: Pick<Broker, 'httpPort'>, name: string): Promise<number | undefined> {
   const response = await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`, { signal: AbortSignal.timeout(5_000) })
-  const lines = (await response.text()).split('\n').filter((line) => new RegExp(`^${name}(\\{| )`).test(line))
+  const lines = (await response.text())
+    .split('\n')
+    .filter((line) => line.startsWith(name) && /[{ ,]/.test(line.charAt(name.length)))
   if (lines.length === 0) return undefined
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0)
 }

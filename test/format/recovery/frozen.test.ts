@@ -69,15 +69,26 @@ describe('control entries version 1', () => {
   const name = { topicId: topicId(clusterId), partition: partitionIndex(12), baseOffset: offset(4), leaderEpoch: leaderEpoch(2), attempt: 1 }
   const facts = { endOffset: offset(9), sizeBytes: 1000, dataBytes: 800, recordCount: 5, batchCount: 2 }
   const times = { minTimestampMs: 1699999999000, maxTimestampMs: 1700000000000, offsetOfMaxTimestamp: 7 }
-  const published: ControlEntry = {
+  const published: Extract<ControlEntry, { kind: 'segment-published' }> = {
     kind: 'segment-published',
     segment: { key: segmentKey(name), ...name, ...facts, ...times, trailerCrc32c: 4022250974 },
   }
   const logStart: ControlEntry = { kind: 'log-start', offset: offset(4294967297) }
 
+  const replaced: ControlEntry = {
+    kind: 'segments-replaced',
+    replaced: [
+      { baseOffset: offset(4), leaderEpoch: leaderEpoch(2), attempt: 1 },
+      { baseOffset: offset(4294967297), leaderEpoch: leaderEpoch(9), attempt: 65535 },
+    ],
+    segment: published.segment,
+    cleanedEndOffset: 4294967298,
+  }
+
   it.each([
     ['segment-published-v1.hex', published],
     ['log-start-v1.hex', logStart],
+    ['segments-replaced-v1.hex', replaced],
   ])('%s is written and read as it was frozen', (file, entry) => {
     const bytes = frozenBytes(import.meta.url, file, encodeControl(entry))
     expect(hexOf(encodeControl(entry))).toBe(hexOf(bytes))

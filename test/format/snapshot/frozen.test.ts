@@ -98,11 +98,35 @@ function partitionWithTransactions(): PartitionState {
   return state
 }
 
-describe("a partition's state version 2", () => {
-  const bytes = frozenBytes(import.meta.url, 'partition-state-v2.hex', partitionWithTransactions().encode())
+/** The same once it was compacted up to offset 9. */
+function compactedPartition(): PartitionState {
+  const state = partitionWithTransactions()
+  const next = { ...name, leaderEpoch: leaderEpoch(7), attempt: 0 }
+  state.applyControl({
+    kind: 'segments-replaced',
+    replaced: [segment],
+    segment: { ...segment, ...next, key: segmentKey(next), recordCount: 2, dataBytes: 400, sizeBytes: 600 },
+    cleanedEndOffset: 9,
+  })
+  return state
+}
+
+describe("a partition's state version 3", () => {
+  const bytes = frozenBytes(import.meta.url, 'partition-state-v3.hex', compactedPartition().encode())
 
   it('is written and read as it was frozen', () => {
-    expect(hexOf(partitionWithTransactions().encode())).toBe(hexOf(bytes))
+    expect(hexOf(compactedPartition().encode())).toBe(hexOf(bytes))
+    const state = PartitionState.decode(bytes, 10)
+    if (typeof state === 'string') throw new Error(state)
+    expect(state).toMatchObject({ cleanedEndOffset: 9, segments: [{ baseOffset: 4, endOffset: 9, leaderEpoch: 7, recordCount: 2 }] })
+    expect(hexOf(state.encode())).toBe(hexOf(bytes))
+  })
+})
+
+describe("a partition's state version 2", () => {
+  const bytes = frozenBytes(import.meta.url, 'partition-state-v2.hex', new Uint8Array(0))
+
+  it('is read as it was frozen, and written as version 3 from then on', () => {
     const state = PartitionState.decode(bytes, 10)
     if (typeof state === 'string') throw new Error(state)
     expect(state.transactions.abortedWithin(0, 100)).toEqual([
@@ -115,14 +139,15 @@ describe("a partition's state version 2", () => {
       { producerId: 4294967299, producerEpoch: 4, lastSequence: -1, coordinatorEpoch: 9 },
       { producerId: 12, producerEpoch: 0, lastSequence: 0, coordinatorEpoch: -1 },
     ])
-    expect(hexOf(state.encode())).toBe(hexOf(bytes))
+    expect(state.cleanedEndOffset).toBe(0)
+    expect(hexOf(state.encode())).toBe(hexOf(partitionWithTransactions().encode()))
   })
 })
 
 describe("a partition's state version 1", () => {
   const bytes = frozenBytes(import.meta.url, 'partition-state-v1.hex', new Uint8Array(0))
 
-  it('is read as it was frozen, and written as version 2 from then on', () => {
+  it('is read as it was frozen, and written as version 3 from then on', () => {
     const state = PartitionState.decode(bytes, 5)
     expect(state).toMatchObject({
       topicId: topic,

@@ -7,7 +7,7 @@
 
 import { type LeaderEpoch, type Offset, type PartitionIndex, type TopicId, leaderEpoch, offset } from '../../../src/model/ids.ts'
 import { partitionIndex, topicId } from '../../../src/model/ids.ts'
-import { attemptMax } from './limits.ts'
+import { attemptMax, attemptsPerWriteMax } from './limits.ts'
 
 export interface SegmentName {
   readonly topicId: TopicId
@@ -95,4 +95,20 @@ export function decodeTopicId(bytes: Uint8Array): TopicId {
   }
   if (bits > 0) text += letters[(pending << (6 - bits)) & 63]!
   return topicId(text)
+}
+
+/**
+ * Under which names a segment that replaces `old` is tried to be written: the first attempt, and all keys. Numbers of attempts begin again
+ * before they run out; what had the low ones is long swept.
+ */
+export function segmentNamesFrom(
+  name: Omit<SegmentName, 'attempt'>,
+  old: Pick<SegmentName, 'leaderEpoch' | 'attempt'>,
+): { readonly attempt: number; readonly keys: readonly string[] } {
+  const next = old.leaderEpoch === name.leaderEpoch ? old.attempt + 1 : 0
+  const attempt = next + attemptsPerWriteMax > attemptMax ? 0 : next
+  return {
+    attempt,
+    keys: Array.from({ length: attemptsPerWriteMax }, (_, tried) => segmentKey({ ...name, attempt: attempt + tried })),
+  }
 }

@@ -215,6 +215,19 @@ test('message sets of magic 0 and 1 are read, compressed or not', () => {
   expect(vectors.length).toBe(6)
 })
 
+test('an encoded batch holds no more memory than it has bytes', () => {
+  const records = [{ offset: 0, timestamp: 1, key: Buffer.from('key'), value: Buffer.alloc(3_000), headers: [] }]
+  for (const compress of ['none', 'gzip'] as const) {
+    const batch = encodeBatch({ records, compression: compress }, { crc32c, compress: compression.compress })
+    expect(batch.buffer.byteLength).toBe(batch.length)
+  }
+  const marker = encodeTransactionMarker(
+    { result: 'commit', producerId: 1, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1 },
+    crc32c,
+  )
+  expect(marker.buffer.byteLength).toBe(marker.length)
+})
+
 describe('stamping', () => {
   test('the base offset and the leader epoch lie outside the checksum', () => {
     const vector = own.find((one) => one.name === 'none/mixed') as RecordsVector
