@@ -24,10 +24,23 @@ export interface TopicView {
   readonly configs: ReadonlyMap<string, string>
 }
 
+/** A record of a refused batch, by its place in it, and what is wrong with it (KIP-467). */
+export interface RecordError {
+  readonly batchIndex: number
+  readonly message: string
+}
+
 /** What an append was answered with. `done` is called exactly once, possibly before `append` returns. */
 export type AppendResult =
   | { readonly kind: 'appended'; readonly baseOffset: Offset; readonly logAppendTimeMs: number; readonly logStartOffset: Offset }
-  | { readonly kind: 'error'; readonly errorCode: number; readonly message: string | null; readonly logStartOffset: Offset }
+  | {
+      readonly kind: 'error'
+      readonly errorCode: number
+      readonly message: string | null
+      /** Where single records are to blame; empty otherwise. */
+      readonly recordErrors: readonly RecordError[]
+      readonly logStartOffset: Offset
+    }
 
 export interface AppendRequest {
   /** One record batch as it came off the socket. Owned by the broker from here on: it is stamped in place and kept by reference. */

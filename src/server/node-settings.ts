@@ -25,6 +25,8 @@ export interface NodeSettings {
     readonly autoCreateTopics: boolean
     readonly numPartitions: number
     readonly responseQueueBytesMax: number
+    /** The most worker threads that open batches of records. */
+    readonly recordsThreads: number
   }
   readonly tls: {
     readonly certificateFile: string | undefined

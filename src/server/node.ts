@@ -25,6 +25,7 @@ import { restoreGroups } from './group-state.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
+import type { RecordsPool } from './records/records-pool.ts'
 import { NodeSecurity } from './security/node-security.ts'
 import type { StoreStack } from './store-stack.ts'
 import { restoreTransactions } from './transaction-state.ts'
@@ -40,6 +41,7 @@ export interface NodeWorld {
   readonly topicDefaults: ReadonlyMap<string, string>
   readonly openStore: () => Promise<StoreStack>
   readonly loadCompression: () => Promise<BatchCompression>
+  readonly recordsPool: (threadsMax: number) => Pick<RecordsPool, 'open' | 'close'>
 }
 
 export interface RunningNode {
@@ -82,6 +84,7 @@ class StandaloneNode implements RunningNode {
   #phase = 'starting'
   #security: NodeSecurity | undefined
   #stack: StoreStack | undefined
+  readonly #records: Pick<RecordsPool, 'open' | 'close'>
   #wal: { close(): Promise<void> } | undefined
   #parts: Parts | undefined
   #failure: unknown
@@ -94,6 +97,7 @@ class StandaloneNode implements RunningNode {
     this.#settings = settings
     this.#world = world
     this.#log = world.log
+    this.#records = world.recordsPool(settings.kafka.recordsThreads)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -158,6 +162,7 @@ class StandaloneNode implements RunningNode {
     this.#closing ??= Promise.resolve()
     await this.#parts?.front.close().catch(() => undefined)
     this.#parts?.logs.end(new OpError('closed', { code: 'NOT_STARTED', detail: 'the node did not start' }))
+    await this.#records.close()
     await this.#wal?.close().catch(() => undefined)
     await this.#stack?.store.close().catch(() => undefined)
     this.#security?.close()
@@ -220,6 +225,7 @@ class StandaloneNode implements RunningNode {
       idSource,
       log,
       decompress: compression.decompress,
+      openRecords: this.#records.open,
       compress: compression.compress,
       keyHash: sha1OfKey,
       topicDefaults,
@@ -308,6 +314,7 @@ class StandaloneNode implements RunningNode {
     const fenced = isOpError(this.#failure, 'fenced')
     // Acknowledgements that may never leave must not hold up the end.
     await parts.front.close(fenced ? 'at-once' : 'drained')
+    await this.#records.close()
     await parts.groups.close()
     parts.transactions.close()
     await parts.compactor.close()

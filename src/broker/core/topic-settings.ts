@@ -3,6 +3,7 @@
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { type ConfigDefinition, topicConfigs } from '../../protocol/generated/topic-configs.ts'
+import type { CompressionTarget } from '../../protocol/index.ts'
 
 export type Durability = 'quorum' | 'bucket'
 
@@ -16,6 +17,10 @@ export interface TopicSettings {
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
+  /** Whether either bound is tighter than Kafka's default: then records are asked one by one, wherever they are. */
+  readonly timestampsBounded: boolean
+  /** What batches are packed in; absent: as the producer packed them. */
+  readonly compression: CompressionTarget | undefined
   /** Whether retention may delete; a compacted-only topic keeps everything. */
   readonly deletes: boolean
   /** Whether records must have keys, of each of which the newest is kept. */
@@ -49,17 +54,6 @@ const definitions: ReadonlyMap<string, ConfigDefinition> = new Map(topicConfigDe
 
 export const topicConfigDefinition = (name: string): ConfigDefinition | undefined => definitions.get(name)
 
-/** Values this version cannot honour are refused rather than ignored. */
-const unsupported: ReadonlyMap<string, (value: string) => string | undefined> = new Map([
-  [
-    'compression.type',
-    (value: string) =>
-      value === 'producer'
-        ? undefined
-        : 'this version stores batches as the producer compressed them; set compression.type=producer',
-  ],
-])
-
 const integerBounds: Readonly<Record<string, readonly [bigint, bigint]>> = {
   SHORT: [-(2n ** 15n), 2n ** 15n - 1n],
   INT: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -90,7 +84,7 @@ function checkNumber(definition: ConfigDefinition, value: string): string | unde
 }
 
 function checkWords(definition: ConfigDefinition, value: string): string | undefined {
-  const allowed = /^\[([a-zA-Z, ]+)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
+  const allowed = /^\[([a-zA-Z][a-zA-Z0-9, ]*)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
   if (allowed === undefined) return undefined
   const words = definition.type === 'LIST' ? value.split(',').map((word) => word.trim()) : [value]
   const strange = words.find((word) => !allowed.includes(word))
@@ -103,7 +97,7 @@ export function checkTopicConfig(name: string, value: string): string | undefine
   if (definition === undefined) return `Unknown topic config name: ${name}`
   const booleanWrong =
     definition.type === 'BOOLEAN' && !/^(true|false)$/i.test(value.trim()) ? `value ${value} is not true or false` : undefined
-  const wrong = booleanWrong ?? checkNumber(definition, value) ?? checkWords(definition, value) ?? unsupported.get(name)?.(value)
+  const wrong = booleanWrong ?? checkNumber(definition, value) ?? checkWords(definition, value)
   return wrong === undefined ? undefined : `Invalid value ${value} for configuration ${name}: ${wrong}`
 }
 
@@ -128,12 +122,33 @@ const limitless = (value: string): number => {
   return number < 0 || number >= 2 ** 62 ? Infinity : number
 }
 
+const defaultOf = (name: string): number => Number(definitions.get(name)?.default)
+
+/** `compression.type` in terms of batches: `uncompressed` is a codec, `producer` is none. */
+function compressionOf(value: (name: string) => string): CompressionTarget | undefined {
+  const type = value('compression.type')
+  switch (type) {
+    case 'uncompressed':
+      return { codec: 'none' }
+    case 'gzip':
+    case 'lz4':
+    case 'zstd':
+      return { codec: type, level: Number(value(`compression.${type}.level`)) }
+    case 'snappy':
+      return { codec: type }
+    default:
+      return undefined
+  }
+}
+
 /** The settings from a topic's own configs over the broker's defaults, by Kafka's names; all values were checked before. */
 export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults: ReadonlyMap<string, string>): TopicSettings {
   const value = (name: string): string => own.get(name) ?? defaults.get(name) ?? definitions.get(name)?.default ?? ''
   const policies = value('cleanup.policy')
     .split(',')
     .map((policy) => policy.trim())
+  const timestampBeforeMaxMs = limitless(value('message.timestamp.before.max.ms'))
+  const timestampAfterMaxMs = limitless(value('message.timestamp.after.max.ms'))
   return {
     retentionMs: limitless(value('retention.ms')),
     retentionBytes: limitless(value('retention.bytes')),
@@ -141,8 +156,10 @@ export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults:
     segmentMs: limitless(value('segment.ms')),
     maxMessageBytes: Number(value('max.message.bytes')),
     timestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
-    timestampBeforeMaxMs: limitless(value('message.timestamp.before.max.ms')),
-    timestampAfterMaxMs: limitless(value('message.timestamp.after.max.ms')),
+    timestampBeforeMaxMs,
+    timestampAfterMaxMs,
+    timestampsBounded: timestampBeforeMaxMs !== Infinity || timestampAfterMaxMs < defaultOf('message.timestamp.after.max.ms'),
+    compression: compressionOf(value),
     deletes: policies.includes('delete'),
     compacts: policies.includes('compact'),
     minCleanableDirtyRatio: Number(value('min.cleanable.dirty.ratio')),

@@ -90,6 +90,11 @@ export const schema = {
     default: '64MiB',
     doc: 'Answers waiting on one connection; beyond it nothing more is read from that connection.',
   },
+  'kafka.records-threads': {
+    kind: count(1, 256),
+    default: '2',
+    doc: 'The most threads that open compressed batches where a topic asks for it (`compression.type`, bounds of time, keys).',
+  },
 
   ...securitySettings,
 
