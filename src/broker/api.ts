@@ -3,6 +3,7 @@
 
 import type { Outcome } from '../base/outcome.ts'
 import type { AclRecord, Acls } from './core/acls.ts'
+import type { ConfiguredKind } from './core/resource-configs.ts'
 import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
@@ -184,6 +185,16 @@ export interface AclStore {
   alter(additions: readonly AclRecord[], removals: readonly AclRecord[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** Configs set while running, of what is no topic. Which names and values are good, the caller's change says. */
+export interface ResourceConfigStore {
+  /** What is set on the resource itself; of brokers, the empty name means all of them. */
+  of(kind: ConfiguredKind, name: string): ReadonlyMap<string, string>
+  /** Those that have any. */
+  names(kind: ConfiguredKind): Iterable<string>
+  /** Changes are made one after the other; answered when they are in the bucket and in force. */
+  alter(kind: ConfiguredKind, name: string, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -202,6 +213,11 @@ export interface Broker {
   freshProducerId(): Promise<Outcome<number, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
+  /** What is set for all brokers. */
+  describeAllBrokersConfigs(): readonly ConfigEntry[]
+  /** By Kafka's name; undefined: its default. */
+  brokerConfig(name: string): string | undefined
+  readonly configs: ResourceConfigStore
   readonly scram: ScramUsers
   readonly acls: AclStore
   /** False until recovery has finished and after shutdown has begun. */
