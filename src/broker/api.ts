@@ -192,7 +192,12 @@ export interface ResourceConfigStore {
   /** Those that have any. */
   names(kind: ConfiguredKind): Iterable<string>
   /** Changes are made one after the other; answered when they are in the bucket and in force. */
-  alter(kind: ConfiguredKind, name: string, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>>
+  alter(
+    kind: ConfiguredKind,
+    name: string,
+    change: ConfigChange,
+    validateOnly: boolean,
+  ): Promise<Outcome<undefined, KafkaFailure>>
 }
 
 export interface Broker {
@@ -217,6 +222,8 @@ export interface Broker {
   describeAllBrokersConfigs(): readonly ConfigEntry[]
   /** By Kafka's name; undefined: its default. */
   brokerConfig(name: string): string | undefined
+  /** Of its values, the strongest first. */
+  brokerConfigSynonyms(name: string): ConfigEntry['synonyms']
   readonly configs: ResourceConfigStore
   readonly scram: ScramUsers
   readonly acls: AclStore

@@ -23,7 +23,7 @@ const typeCodes: Readonly<Record<ConfigDefinition['type'], number>> = {
 type Synonym = ConfigEntry['synonyms'][number]
 
 /** Of a broker config: what is set at each level, and Kafka's default, by the name and its coarser synonyms. */
-function brokerSynonyms(name: string, layers: BrokerConfigLayers): readonly Synonym[] {
+export function brokerSynonyms(name: string, layers: BrokerConfigLayers): readonly Synonym[] {
   const names = synonymsOf(name)
   const at = (values: ReadonlyMap<string, string>, level: number): readonly Synonym[] =>
     names.flatMap((one) => (values.has(one) ? [{ name: one, value: values.get(one) ?? null, source: level }] : []))
@@ -34,7 +34,9 @@ function brokerSynonyms(name: string, layers: BrokerConfigLayers): readonly Syno
   const all = [
     ...at(layers.own, source.dynamicBroker),
     ...at(layers.all, source.dynamicAllBrokers),
-    ...at(layers.fixed, source.staticBroker),
+    ...at(layers.fixed, source.staticBroker).filter(
+      ({ name: one, value }) => value !== brokerConfigDefinitions.get(one)?.default,
+    ),
     ...initial,
   ]
   // As Kafka shows it: where nothing stands under the name itself (`log.retention.ms`), there is no synonym.
@@ -91,9 +93,6 @@ export function ownConfigEntries(
     return entryOf(definition, [...synonyms, ...shown.fallback(definition)], false)
   })
 }
-
-/** Of a broker config, for whom it is the default of something else. */
-export const fallbackToBroker = brokerSynonyms
 
 function entryOf(definition: ConfigDefinition, synonyms: readonly Synonym[], readOnly: boolean): ConfigEntry {
   const effective = synonyms[0]

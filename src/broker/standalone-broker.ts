@@ -21,7 +21,7 @@ import type {
   ScramUsers,
   TopicView,
 } from './api.ts'
-import { allBrokersConfigEntries, brokerConfigEntries, topicConfigEntries } from './config-view.ts'
+import { allBrokersConfigEntries, brokerConfigEntries, brokerSynonyms, topicConfigEntries } from './config-view.ts'
 import { brokerConfigInForce, type BrokerConfigLayers, topicDefaultsInForce } from './core/broker-configs.ts'
 import {
   type ClusterChange,
@@ -218,6 +218,10 @@ export class StandaloneBroker implements Broker, CommitListener {
 
   brokerConfig(name: string): string | undefined {
     return brokerConfigInForce(this.#layers, name)
+  }
+
+  brokerConfigSynonyms(name: string): ConfigEntry['synonyms'] {
+    return brokerSynonyms(name, this.#layers)
   }
 
   get #layers(): BrokerConfigLayers {

@@ -102,6 +102,11 @@ export interface NodeSettings {
     readonly maxSize: number
     readonly consumerSessionTimeoutMs: number
     readonly consumerHeartbeatIntervalMs: number
+    /** Bounds of what a group may have for itself. */
+    readonly consumerSessionTimeoutMinMs: number
+    readonly consumerSessionTimeoutMaxMs: number
+    readonly consumerHeartbeatIntervalMinMs: number
+    readonly consumerHeartbeatIntervalMaxMs: number
     readonly consumerMaxSize: number
     readonly consumerAssignors: readonly ('uniform' | 'range')[]
     readonly consumerMigrationPolicy: 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'

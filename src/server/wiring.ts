@@ -2,6 +2,7 @@
 // Not what any of them does, nor their order of life (node.ts).
 
 import { networkInterfaces } from 'node:os'
+import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
 import { loadBatchCompression } from '../base/node/compression.ts'
 import { collectRarely } from '../base/node/garbage-pacing.ts'
@@ -92,7 +93,7 @@ function nodeName(settings: NodeSettings): string {
 /** Builds and starts a node. Throws OpError; `ended` of the result tells of a later end. */
 export async function startBroker(
   settings: NodeSettings,
-  order: { readonly log: Log; readonly version: string },
+  order: { readonly log: Log; readonly logLevels: LogLevels; readonly version: string },
 ): Promise<RunningNode> {
   collectRarely()
   const topicDefaults = checkTopicConfigs(new Map(Object.entries(settings.topicDefaults)))
@@ -100,6 +101,7 @@ export async function startBroker(
     throw new OpError('invalid', { code: 'TOPIC_DEFAULTS_INVALID', detail: `[topic-defaults] ${topicDefaults.failure}` })
   return runNode(settings, {
     log: order.log,
+    logLevels: order.logLevels,
     version: order.version,
     clock: systemClock,
     crc32c,

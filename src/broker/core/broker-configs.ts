@@ -82,7 +82,8 @@ const listenerPrefixed = /^listener\.name\.[^.]+\./
 /** Why these, as all that is set on a broker, or on all of them, are refused; in Kafka's words and order. */
 export function faultOfBrokerConfigs(configs: ReadonlyMap<string, string>, ofAllBrokers: boolean): string | undefined {
   const names = [...configs.keys()]
-  const isSecurity = (name: string): boolean => name.startsWith('ssl.') && brokerConfigDefinitions.get(name)?.dynamic !== undefined
+  const isSecurity = (name: string): boolean =>
+    name.startsWith('ssl.') && brokerConfigDefinitions.get(name)?.dynamic !== undefined
   const listed = (sentence: string, refused: readonly string[]): string | undefined =>
     refused.length === 0 ? undefined : `${sentence}: [${refused.join(', ')}]`
   const known = names.filter((name) => brokerConfigDefinitions.has(name) || listenerPrefixed.test(name))
@@ -117,8 +118,7 @@ function faultOfValues(configs: ReadonlyMap<string, string>): string | undefined
   if (Number(configs.get('max.connections') ?? 1) === 0)
     return 'Invalid value 0 for configuration max.connections: nobody could connect to take it back'
   const overrides = connectionOverrides(configs.get('max.connections.per.ip.overrides') ?? '')
-  if (overrides === undefined)
-    return 'max.connections.per.ip.overrides must be addresses with counts: 10.0.0.1:50,[fd00::1]:10'
+  if (overrides === undefined) return 'max.connections.per.ip.overrides must be addresses with counts: 10.0.0.1:50,[fd00::1]:10'
   if (Number(configs.get('max.connections.per.ip') ?? 1) === 0 && ![...overrides.values()].some((count) => count > 0))
     return 'max.connections.per.ip can be set to zero only if max.connections.per.ip.overrides property is set.'
   return undefined

@@ -294,6 +294,18 @@ export const schema = {
     default: '5s',
     doc: 'How often members of the consumer protocol are told to send heartbeats.',
   },
+  'groups.consumer-session-timeout-min-ms': {
+    kind: milliseconds(1, day),
+    default: '45s',
+    doc: 'The shortest that may be set on a group (`consumer.session.timeout.ms`).',
+  },
+  'groups.consumer-session-timeout-max-ms': { kind: milliseconds(1, day), default: '60s', doc: 'The longest.' },
+  'groups.consumer-heartbeat-interval-min-ms': {
+    kind: milliseconds(1, day),
+    default: '5s',
+    doc: 'The shortest that may be set on a group (`consumer.heartbeat.interval.ms`).',
+  },
+  'groups.consumer-heartbeat-interval-max-ms': { kind: milliseconds(1, day), default: '15s', doc: 'The longest.' },
   'groups.consumer-max-size': {
     kind: count(1, int32Max),
     default: String(int32Max),

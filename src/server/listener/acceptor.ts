@@ -7,6 +7,7 @@ import { OpError } from '../../base/op-error.ts'
 import { anonymous, type Principal } from '../security/principal.ts'
 import { usesTls } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
+import { addressOf } from './address.ts'
 import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 
 const backlog = 1024
@@ -15,8 +16,8 @@ export interface AcceptorPorts {
   /** Undefined when no listener uses TLS. */
   readonly tls: TlsIdentity | undefined
   readonly handshakeMs: number
-  /** Whether there is room for one more. What is refused is closed. */
-  admit(): boolean
+  /** Whether there is room for one more from this address. What is refused is closed. */
+  admit(address: string): boolean
   ready(socket: Socket, endpoint: Endpoint, principal: Principal): void
   handshakeFailed(client: string, endpoint: Endpoint, detail: string): void
   /** The listening socket itself reports an error and goes on, for instance EMFILE. */
@@ -122,7 +123,7 @@ export class Acceptor {
   }
 
   readonly #onSocket = (socket: Socket): void => {
-    if (!this.#ports.admit()) {
+    if (!this.#ports.admit(addressOf(socket))) {
       socket.on('error', () => undefined)
       socket.destroy()
     } else if (this.#tls === undefined) this.#ports.ready(socket, this.endpoint, anonymous)

@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net'
 import type { ListenerLimits } from '../limits.ts'
 import type { Authentication } from '../security/authentication.ts'
+import { addressOf } from './address.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import type { Budget } from './budget.ts'
 import type { ListenerCounters } from './counters.ts'
@@ -99,7 +100,7 @@ export class Connection implements ConnectionFacts {
     this.endpoint = identity.endpoint
     this.authentication = identity.authentication
     // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d.
-    this.remoteHost = (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
+    this.remoteHost = addressOf(socket)
     this.remoteAddress = `${this.remoteHost}:${String(socket.remotePort ?? 0)}`
     this.localPort = socket.localPort ?? 0
     this.#socket = socket

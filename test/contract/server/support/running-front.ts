@@ -1,7 +1,9 @@
 // Owns starting a Kafka front on a free port over a broker in memory, for one test.
 
 import { systemClock } from '../../../../src/base/node/system-clock.ts'
+import { LogLevels } from '../../../../src/base/log-levels.ts'
 import type { Log, LogFields } from '../../../../src/base/log.ts'
+import { standardGroupSettings } from '../../../../src/groups/index.ts'
 import { seededPrng } from '../../../../src/base/prng.ts'
 import {
   defaultLimits,
@@ -37,6 +39,10 @@ export class RecordingLog implements Log {
     return this
   }
 
+  named(): Log {
+    return this
+  }
+
   warnings(): LogLine[] {
     return this.lines.filter(({ level }) => level === 'warn' || level === 'error')
   }
@@ -62,6 +68,7 @@ export interface RunningFront {
   readonly front: KafkaFront
   readonly broker: MemoryBroker
   readonly log: RecordingLog
+  readonly logLevels: LogLevels
   readonly port: number
   /** Of every listener. */
   readonly ports: readonly number[]
@@ -82,6 +89,8 @@ export interface FrontVariant {
 export async function startFront(variant: FrontVariant = {}): Promise<RunningFront> {
   const broker = variant.broker ?? new MemoryBroker()
   const log = new RecordingLog()
+  const logLevels = new LogLevels('INFO')
+  logLevels.register('groups')
   const clients: RawClient[] = []
   const transactions = new MemoryTransactions(systemClock)
   const front = new KafkaFront({
@@ -92,8 +101,15 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     clock: systemClock,
     prng: seededPrng(1),
     log,
+    logLevels,
     logDir: { path: '/somewhere/wal', space: () => Promise.resolve({ totalBytes: 1000, usableBytes: 400 }) },
-    settings: { listeners: [plainListener], rack: null, autoCreateTopics: true, ...variant.settings },
+    settings: {
+      listeners: [plainListener],
+      rack: null,
+      autoCreateTopics: true,
+      groups: standardGroupSettings,
+      ...variant.settings,
+    },
     ...(variant.security === undefined ? {} : { security: variant.security }),
     limits: {
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
@@ -107,6 +123,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     front,
     broker,
     log,
+    logLevels,
     port,
     ports,
     client: async () => {
