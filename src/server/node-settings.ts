@@ -35,6 +35,8 @@ export interface NodeSettings {
     readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
     readonly principalMappingRules: string
   }
+  /** By the name of the listener: what it has of its own, over `tls`. */
+  readonly listenerTls: Readonly<Record<string, Partial<NodeSettings['tls']>>>
   readonly sasl: {
     readonly mechanisms: readonly SaslName[]
     readonly plainUsersFile: string | undefined

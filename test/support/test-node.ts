@@ -46,6 +46,7 @@ export const settings: NodeSettings = {
     minVersion: 'TLSv1.2',
     principalMappingRules: 'DEFAULT',
   },
+  listenerTls: {},
   sasl: {
     mechanisms: ['SCRAM-SHA-256', 'SCRAM-SHA-512'],
     plainUsersFile: undefined,

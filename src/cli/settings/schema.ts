@@ -361,6 +361,9 @@ export const schema = {
 
 export type SettingKey = keyof typeof schema
 
+/** TLS of single listeners: `listener-tls.<listener>.<name of a setting of tls>`. */
+export const listenerTlsKey = 'listener-tls'
+
 /** Defaults of topics, as Kafka names them: the one setting whose keys are not ours. The broker validates them. */
 export const topicDefaultsKey = 'topic-defaults'
 
@@ -376,6 +379,12 @@ export type Settings = {
 } & {
   /** By Kafka's names (`retention.ms`), not validated yet. */
   readonly topicDefaults: Readonly<Record<string, string>>
+  /** By the name of the listener: what it has of its own, over `tls`. */
+  readonly listenerTls: Readonly<Record<string, Partial<TlsSettings>>>
+}
+
+export type TlsSettings = {
+  readonly [Key in SettingKey as Key extends `tls.${infer Name}` ? CamelCase<Name> : never]: ValueOf<Key>
 }
 
 export const settingKeys = Object.keys(schema) as readonly SettingKey[]

@@ -13,7 +13,7 @@ import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 const backlog = 1024
 
 export interface AcceptorPorts {
-  /** Undefined when no listener uses TLS. */
+  /** Undefined where the listener uses none. */
   readonly tls: TlsIdentity | undefined
   readonly handshakeMs: number
   /** Whether there is room for one more from this address. What is refused is closed. */

@@ -25,8 +25,8 @@ export interface BoundAddress {
 
 /** How clients prove who they are. */
 export interface ListenerSecurity {
-  /** Undefined when no listener uses TLS. */
-  readonly tls: TlsIdentity | undefined
+  /** By the name of the listener. */
+  readonly tls: ReadonlyMap<string, TlsIdentity>
   /** For a new connection of a listener with SASL. */
   authentication(endpoint: Endpoint): Authentication
 }
@@ -161,7 +161,7 @@ export class KafkaListener {
   #acceptor(plan: ListenerPlan): Acceptor {
     const { security, limits } = this.#options
     return new Acceptor(plan, {
-      tls: security.tls,
+      tls: security.tls.get(plan.name),
       handshakeMs: limits.handshakeMs,
       admit: (address) => this.#admit(address),
       ready: (socket, endpoint, principal) => {
