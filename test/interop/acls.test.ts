@@ -135,8 +135,8 @@ describeWithTools(['kafka', 'python'], 'Under ACLs', () => {
       const session = 'consumer.session.timeout.ms=50000'
       const refused = /ClusterAuthorizationException|Cluster authorization failed/
       await Promise.all([
-        ...ofCluster.map((order) => expect(alter('alice', ...order), order[0]).rejects.toThrow(refused)),
-        ...ofCluster.map((order) => alter('admin', ...order)),
+        ...ofCluster.map(([type, entity, config]) => expect(alter('alice', type, entity, config), type).rejects.toThrow(refused)),
+        ...ofCluster.map(([type, entity, config]) => alter('admin', type, entity, config)),
         alter('alice', 'groups', 'shop-readers', session),
         expect(alter('eve', 'groups', 'shop-readers', session)).rejects.toThrow(/GroupAuthorizationException|not authorized/i),
       ])

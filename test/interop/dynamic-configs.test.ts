@@ -26,6 +26,13 @@ describeWithTools(['kafka'], 'configs set while the broker runs', () => {
     return told.stdout
   }
 
+  const heartbeats = async (): Promise<number> => {
+    const metrics = await (await fetch(`http://127.0.0.1:${broker.httpPort}/metrics`)).text()
+    const count = /chronik_kafka_requests_total\{api="ConsumerGroupHeartbeat"\} (\d+)/.exec(metrics)?.[1]
+    if (count === undefined) throw new Error('heartbeats are counted')
+    return Number(count)
+  }
+
   it('a lower message.max.bytes refuses the next large record, and its removal takes it again', { timeout: slowMs }, async () => {
     await createTopic(broker.bootstrap, 'limited', 1)
     const produce = async (): Promise<void> => {
@@ -50,7 +57,6 @@ describeWithTools(['kafka'], 'configs set while the broker runs', () => {
         timeoutMs: 60_000,
       })
       // While both live: their next heartbeats begin sessions of the new length.
-      const before = Date.now()
       await configs(
         '--entity-type',
         'groups',
@@ -60,7 +66,9 @@ describeWithTools(['kafka'], 'configs set while the broker runs', () => {
         '--add-config',
         'consumer.session.timeout.ms=3000',
       )
-      await waitUntil(() => Date.now() - before > 1_500, { until: 'heartbeats after the change', timeoutMs: 10_000 })
+      const before = await heartbeats()
+      // Of each of the two: neither sends six while the other sends none.
+      await waitUntil(async () => (await heartbeats()) >= before + 6, { until: 'heartbeats after the change', timeoutMs: 30_000 })
       const killedAt = Date.now()
       await dies.die?.()
       await waitUntil(() => stays.assigned().length === 4, { until: 'the other to have all partitions', timeoutMs: 60_000 })
