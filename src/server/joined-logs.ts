@@ -12,7 +12,7 @@ import { LifeGuard, LocalLogs } from '../local-log/index.ts'
 import { metadataGroup, nodeId } from '../model/ids.ts'
 import { batchBytesOf, findOffsetByTimestamp, type Decompress } from '../protocol/index.ts'
 import type { LocalEntry, Recovered } from '../../recovery/index.ts'
-import { BlockCache } from '../../tiers/cache/index.ts'
+import { BlockCache, cacheRequestBytesMaxDefault } from '../../tiers/cache/index.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
 import { SegmentArchive } from '../../tiers/segment/index.ts'
 import { metadataWalPrefix, noTopic, Streamer, type StreamedObject, walPrefix } from '../../tiers/stream/index.ts'
@@ -70,7 +70,12 @@ class Joint implements JoinedLogs {
     this.#settings = settings
     this.#parts = parts
     const { store, recovered, clock, crc32c, log } = parts
-    this.cache = new BlockCache({ reader: store, budgetBytes: settings.segment.cacheBytes })
+    const { cacheBytes: budgetBytes } = settings.segment
+    this.cache = new BlockCache({
+      reader: store,
+      budgetBytes,
+      requestBytesMax: Math.min(budgetBytes, cacheRequestBytesMaxDefault),
+    })
     const segments = new SegmentArchive({ reader: store, cache: this.cache, crc32c })
     this.archive = new BucketArchive({ segments, cache: this.cache, crc32c })
     const node = nodeId(settings.node.id)

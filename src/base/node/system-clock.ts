@@ -2,12 +2,19 @@
 
 import type { Cancel, Clock } from '../clock.ts'
 
+/** Node takes a longer delay for 1 ms. */
+const timerMsMax = 2 ** 31 - 1
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs)
-    timer.unref()
+    let timer: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      timer = leftMs <= timerMsMax ? setTimeout(callback, leftMs) : setTimeout(() => wait(leftMs - timerMsMax), timerMsMax)
+      timer.unref()
+    }
+    wait(delayMs)
     return () => {
       clearTimeout(timer)
     }

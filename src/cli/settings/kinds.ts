@@ -10,6 +10,8 @@ export interface Kind<Value> {
   readonly parse: (text: string) => Outcome<Value, string>
   /** The canonical text, which `parse` reads back to the same value. */
   show(value: Value): string
+  /** Of numbers: both ends are values it takes. */
+  readonly span?: Span
 }
 
 /** `port` 0 asks the system for a free one. IPv6 hosts are without brackets. */
@@ -72,7 +74,7 @@ export function choices<const Names extends readonly string[]>(names: Names): Ki
   }
 }
 
-interface Span {
+export interface Span {
   readonly min: number
   readonly max: number
 }
@@ -87,6 +89,7 @@ export function count(min: number, max: number): Kind<number> {
     name: 'number',
     parse: (written) => (/^-?\d{1,15}$/.test(written) ? inSpan(Number(written), span) : fail('is not a whole number')),
     show: String,
+    span,
   }
 }
 
@@ -103,6 +106,7 @@ function withUnits(name: string, units: ReadonlyMap<string, number>, span: Span)
       return inSpan(Number(digits) * factor, span)
     },
     show: String,
+    span,
   }
 }
 

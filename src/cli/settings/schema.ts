@@ -216,9 +216,9 @@ export const schema = {
     default: '10m',
     doc: 'A segment is archived at this age, however small.',
   },
-  'segment.cache-bytes': { kind: bytes(0, TiB), default: '64MiB', doc: 'Memory for blocks of archived segments.' },
+  'segment.cache-bytes': { kind: bytes(MiB, TiB), default: '64MiB', doc: 'Memory for blocks of archived segments.' },
   'segment.upload-part-bytes': {
-    kind: bytes(5 * MiB, 5 * GiB),
+    kind: bytes(5 * MiB, GiB),
     default: '8MiB',
     doc: 'The size of one part of a multipart upload.',
   },
