@@ -9,8 +9,17 @@ export interface Log {
   error(message: string, fields?: LogFields): void
   /** A log whose lines all carry `fields`. */
   with(fields: LogFields): Log
+  /** A log whose lines are those of this logger, with a level of its own (log-levels.ts). */
+  named(logger: string): Log
 }
 
 const nothing = (): void => undefined
 
-export const silentLog: Log = { debug: nothing, info: nothing, warn: nothing, error: nothing, with: () => silentLog }
+export const silentLog: Log = {
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+  with: () => silentLog,
+  named: () => silentLog,
+}

@@ -4,6 +4,7 @@
 import type { Outcome } from '../base/outcome.ts'
 import type { AclRecord, Acls } from './core/acls.ts'
 import type { ClientQuotas, QuotaChange } from './core/client-quotas.ts'
+import type { ConfiguredKind } from './core/resource-configs.ts'
 import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
@@ -206,6 +207,21 @@ export interface QuotaStore {
   alter(changes: readonly QuotaChange[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** Configs set while running, of what is no topic. Which names and values are good, the caller's change says. */
+export interface ResourceConfigStore {
+  /** What is set on the resource itself; of brokers, the empty name means all of them. */
+  of(kind: ConfiguredKind, name: string): ReadonlyMap<string, string>
+  /** Those that have any. */
+  names(kind: ConfiguredKind): Iterable<string>
+  /** Changes are made one after the other; answered when they are in the bucket and in force. */
+  alter(
+    kind: ConfiguredKind,
+    name: string,
+    change: ConfigChange,
+    validateOnly: boolean,
+  ): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -224,6 +240,13 @@ export interface Broker {
   freshProducerId(): Promise<Outcome<number, KafkaFailure>>
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[]
   describeBrokerConfigs(): readonly ConfigEntry[]
+  /** What is set for all brokers. */
+  describeAllBrokersConfigs(): readonly ConfigEntry[]
+  /** By Kafka's name; undefined: its default. */
+  brokerConfig(name: string): string | undefined
+  /** Of its values, the strongest first. */
+  brokerConfigSynonyms(name: string): ConfigEntry['synonyms']
+  readonly configs: ResourceConfigStore
   readonly scram: ScramUsers
   readonly acls: AclStore
   readonly quotas: QuotaStore

@@ -18,10 +18,12 @@ import type {
   KafkaFailure,
   NewTopic,
   QuotaStore,
+  ResourceConfigStore,
   ScramUsers,
   TopicView,
 } from './api.ts'
-import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
+import { allBrokersConfigEntries, brokerConfigEntries, brokerSynonyms, topicConfigEntries } from './config-view.ts'
+import { brokerConfigInForce, type BrokerConfigLayers, topicDefaultsInForce } from './core/broker-configs.ts'
 import {
   type ClusterChange,
   type ClusterCommand,
@@ -30,6 +32,7 @@ import {
   encodeCommand,
   type TopicRecord,
 } from './core/cluster-state.ts'
+import { allBrokers, type ConfiguredKind } from './core/resource-configs.ts'
 import { failureOf, kafkaFailure } from './failures.ts'
 import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
@@ -96,6 +99,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   readonly scram: ScramUsers
   readonly acls: AclStore
   readonly quotas: QuotaStore
+  readonly configs: ResourceConfigStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents
@@ -111,6 +115,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   #pending: PendingCommand[] = []
   #appliedIndex: number
   #producerIds: { next: number; end: number } = { next: 0, end: 0 }
+  #topicDefaults: ReadonlyMap<string, string>
   #altering: Promise<void> = Promise.resolve()
   #allocating: Promise<Outcome<undefined, KafkaFailure>> | undefined
 
@@ -138,6 +143,13 @@ export class StandaloneBroker implements Broker, CommitListener {
       set: this.#cluster.quotas,
       alter: (changes) => this.#alter({ kind: 'alter-client-quotas', changes }),
     }
+    this.configs = {
+      of: (kind, name) => this.#cluster.configs.of(kind, name),
+      names: (kind) => this.#cluster.configs.names(kind),
+      alter: (kind, name, change, validateOnly) =>
+        this.#inTurn(() => this.#alterResourceConfigs({ kind, name }, change, validateOnly)),
+    }
+    this.#topicDefaults = topicDefaultsInForce(this.#layers, settings.topicDefaults)
     this.#metadataLog = this.#world.logs.open(metadataGroup, parts.start.metadata, true)
     this.#appliedIndex = parts.start.metadata.lastIndex
     for (const record of this.#cluster.topics()) this.#bring(record, parts.start.partitions)
@@ -193,11 +205,29 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[] {
-    return topicConfigEntries(topic.configs, this.#settings.topicDefaults)
+    return topicConfigEntries(topic.configs, this.#layers, this.#settings.topicDefaults)
   }
 
   describeBrokerConfigs(): readonly ConfigEntry[] {
-    return brokerConfigEntries(this.#settings.brokerConfigs)
+    return brokerConfigEntries(this.#layers)
+  }
+
+  describeAllBrokersConfigs(): readonly ConfigEntry[] {
+    return allBrokersConfigEntries(this.#layers.all)
+  }
+
+  brokerConfig(name: string): string | undefined {
+    return brokerConfigInForce(this.#layers, name)
+  }
+
+  brokerConfigSynonyms(name: string): ConfigEntry['synonyms'] {
+    return brokerSynonyms(name, this.#layers)
+  }
+
+  get #layers(): BrokerConfigLayers {
+    const { configs } = this.#cluster
+    const { nodeId, brokerConfigs: fixed } = this.#settings
+    return { own: configs.of('broker', String(nodeId)), all: configs.of('broker', allBrokers), fixed }
   }
 
   // --- changes of metadata
@@ -273,13 +303,32 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
-    const altered = this.#altering.then(() => this.#alterTopicConfigs(id, change, validateOnly))
-    this.#altering = altered.then(
+    return this.#inTurn(() => this.#alterTopicConfigs(id, change, validateOnly))
+  }
+
+  /** Changes of configs are made from what the one before left. */
+  #inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const done = this.#altering.then(work)
+    this.#altering = done.then(
       () => undefined,
       // Told to whoever asked.
       () => undefined,
     )
-    return altered
+    return done
+  }
+
+  async #alterResourceConfigs(
+    { kind, name }: { readonly kind: ConfiguredKind; readonly name: string },
+    change: ConfigChange,
+    validateOnly: boolean,
+  ): Promise<Outcome<undefined, KafkaFailure>> {
+    const own = this.#cluster.configs.of(kind, name)
+    const wanted = change(own)
+    if (!wanted.ok) return wanted
+    if (validateOnly || sameConfigs(wanted.value, own)) return succeed(undefined)
+    const configs = Object.fromEntries(wanted.value)
+    const outcome = await this.#execute({ kind: 'alter-resource-configs', type: kind, name, configs })
+    return outcome.ok ? succeed(undefined) : outcome
   }
 
   async #alterTopicConfigs(id: TopicId, change: ConfigChange, validateOnly: boolean): Promise<Outcome<undefined, KafkaFailure>> {
@@ -368,7 +417,7 @@ export class StandaloneBroker implements Broker, CommitListener {
       configs: Object.fromEntries(configs.value),
     }
     // What validate-only answers with: a topic that is not there.
-    const settings = resolveTopicSettings(configs.value, this.#settings.topicDefaults)
+    const settings = resolveTopicSettings(configs.value, this.#topicDefaults)
     const partitions = Array.from({ length: counted.value }, (_, index) =>
       this.#preview(topic.name, new PartitionState(id, index), settings),
     )
@@ -430,15 +479,14 @@ export class StandaloneBroker implements Broker, CommitListener {
         this.#events.onTopicDeleted(topic)
         return
       }
-      case 'topic-configs-altered': {
-        const { record, partitions } = this.#bring(change.topic, new Map())
-        const settings = resolveTopicSettings(record.configs, this.#settings.topicDefaults)
-        record.groups.forEach((group, index) => {
-          this.#world.logs.setUrgent(group, settings.durability === 'bucket')
-          assertDefined(partitions[index], 'a topic has its partitions').configure(settings)
-        })
+      case 'topic-configs-altered':
+        this.#configure(this.#bring(change.topic, new Map()))
         return
-      }
+      case 'resource-configs-altered':
+        if (change.resource.type !== 'broker') return
+        this.#topicDefaults = topicDefaultsInForce(this.#layers, this.#settings.topicDefaults)
+        for (const topic of this.#byName.values()) this.#configure(topic)
+        return
       case 'producer-ids-allocated':
       case 'scram-credentials-altered':
       case 'acls-altered':
@@ -447,8 +495,16 @@ export class StandaloneBroker implements Broker, CommitListener {
     }
   }
 
+  #configure({ record, partitions }: LiveTopic): void {
+    const settings = resolveTopicSettings(record.configs, this.#topicDefaults)
+    record.groups.forEach((group, index) => {
+      this.#world.logs.setUrgent(group, settings.durability === 'bucket')
+      assertDefined(partitions[index], 'a topic has its partitions').configure(settings)
+    })
+  }
+
   #bring(record: TopicRecord, starting: ReadonlyMap<GroupNumber, StartingPartition>): LiveTopic {
-    const settings = resolveTopicSettings(record.configs, this.#settings.topicDefaults)
+    const settings = resolveTopicSettings(record.configs, this.#topicDefaults)
     const partitions = record.groups.map((group, index) => {
       return this.#partitions.get(group) ?? this.#open(record, { group, index, settings, starting: starting.get(group) })
     })

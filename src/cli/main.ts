@@ -2,7 +2,8 @@
 
 import { readFile } from 'node:fs/promises'
 import { onFatal, onStopSignal } from '../base/node/process-signals.ts'
-import { pinoLog } from '../base/node/pino-log.ts'
+import { LogLevels } from '../base/log-levels.ts'
+import { levelNamed, pinoLog } from '../base/node/pino-log.ts'
 import { holdProcess, systemClock } from '../base/node/system-clock.ts'
 import { exitCodes } from './exit-codes.ts'
 import { runCommandLine } from './program.ts'
@@ -43,7 +44,10 @@ const exitCode = await runCommandLine({
   readFile,
   onStopSignal,
   abandon: (code) => process.exit(code),
-  openLog: ({ level, format }) => pinoLog({ level, format, write: error }),
+  openLog: ({ level, format }) => {
+    const levels = new LogLevels(levelNamed(level))
+    return { log: pinoLog({ levels, format, write: error }), levels }
+  },
   engines,
 })
 letGo()

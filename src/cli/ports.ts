@@ -1,6 +1,7 @@
 // Owns what the command line needs from the house and from the person in front of it. A command whose engine is not there is not
 // registered: nothing pretends. wired.ts says which are.
 
+import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
 import type { ObjectStore } from '../../tiers/ports.ts'
 import type { Address, Environment, Settings } from './settings/index.ts'
@@ -23,7 +24,10 @@ export interface StartBrokerOrder {
 }
 
 /** Throws OpError: `invalid` for settings that turn out wrong only now, any other kind when the world fails. */
-export type StartBroker = (settings: Settings, order: StartBrokerOrder) => Promise<RunningBroker>
+export type StartBroker = (
+  settings: Settings,
+  order: StartBrokerOrder & { readonly logLevels: LogLevels },
+) => Promise<RunningBroker>
 
 export type OpenObjectStore = (settings: Settings, order: StartBrokerOrder) => Promise<ObjectStore>
 
@@ -78,6 +82,12 @@ export interface Console {
   error(text: string): void
 }
 
+export interface OpenedLog {
+  readonly log: Log
+  /** Which of its lines are written, from now on. */
+  readonly levels: LogLevels
+}
+
 export interface World {
   readonly argv: readonly string[]
   readonly env: Environment
@@ -88,6 +98,6 @@ export interface World {
   onStopSignal(callback: (signal: string) => void): () => void
   /** Ends the process without waiting for anything. */
   abandon(exitCode: number): void
-  openLog(options: { readonly level: Settings['log']['level']; readonly format: 'text' | 'json' }): Log
+  openLog(options: { readonly level: Settings['log']['level']; readonly format: 'text' | 'json' }): OpenedLog
   readonly engines: Engines
 }

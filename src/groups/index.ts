@@ -1,5 +1,6 @@
 // Owns the door of the room: what the composition root and recovery use.
 
+export { faultOfGroupConfigs, groupConfigNames } from './core/group-configs.ts'
 export type { CommittedOffset } from './core/durable.ts'
 export { decodeSnapshot as decodeGroupsSnapshot } from './core/snapshot.ts'
 export type { Producer } from './core/messages.ts'

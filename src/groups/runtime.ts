@@ -48,6 +48,7 @@ import type { TxnOffsetCommitRequest, TxnOffsetCommitResponse } from '../protoco
 import { freshUuidText } from '../base/uuid-text.ts'
 import { zeroUuid } from '../protocol/index.ts'
 import { refuseConsumer } from './core/consumer/heartbeat.ts'
+import { consumerTimesOf } from './core/group-configs.ts'
 import type { CommitAsk, CommitReply, DeleteReply, GroupError } from './core/messages.ts'
 import { allOffsets } from './core/offsets.ts'
 import { refuseJoin, refuseSync } from './core/shard.ts'
@@ -143,7 +144,7 @@ export class GroupCoordinator extends GroupPartitions {
     const reply = await run.ask(refuse, (ticket, now) => {
       run.machine.consumerHeartbeat(ticket, ask, now)
     })
-    return heartbeatResponseOf(reply, settings)
+    return heartbeatResponseOf(reply, consumerTimesOf(settings, request.groupId))
   }
 
   // --- Offsets

@@ -16,6 +16,7 @@ import { briefly } from '../protocol/index.ts'
 import { listOf, noPartitions, type Partitions } from './core/consumer/partitions.ts'
 import type { ConsumerState } from './core/consumer/state.ts'
 import { preferredAssignor } from './core/consumer/targets.ts'
+import type { ConsumerTimes } from './core/group-configs.ts'
 import type { GroupMachine } from './core/machine.ts'
 import type { ConsumerHeartbeatAsk, ConsumerHeartbeatReply, GroupError } from './core/messages.ts'
 import type { GroupSettings } from './core/settings.ts'
@@ -91,14 +92,17 @@ export function refusedHeartbeat({ error, message }: RequestRefusal): ConsumerGr
   return consumerGroupHeartbeatResponse({ errorCode: codeOf(error), errorMessage: message === '' ? null : briefly(message) })
 }
 
-export function heartbeatResponseOf(reply: ConsumerHeartbeatReply, settings: GroupSettings): ConsumerGroupHeartbeatResponse {
+export function heartbeatResponseOf(
+  reply: ConsumerHeartbeatReply,
+  { heartbeatIntervalMs }: Pick<ConsumerTimes, 'heartbeatIntervalMs'>,
+): ConsumerGroupHeartbeatResponse {
   const { error, message = '', memberId, memberEpoch, assigned } = reply
   if (error !== 'NONE') return refusedHeartbeat({ error, message })
   return consumerGroupHeartbeatResponse({
     memberId,
     memberEpoch,
     // Who leaves has nothing to come back for.
-    heartbeatIntervalMs: memberEpoch < 0 ? 0 : settings.consumerHeartbeatIntervalMs,
+    heartbeatIntervalMs: memberEpoch < 0 ? 0 : heartbeatIntervalMs,
     assignment:
       assigned === undefined
         ? null

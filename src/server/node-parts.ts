@@ -18,7 +18,7 @@ import {
   StandaloneBroker,
   transactionStateTopic,
 } from '../broker/index.ts'
-import { GroupCoordinator, standardGroupSettings } from '../groups/index.ts'
+import { GroupCoordinator } from '../groups/index.ts'
 import { nodeId, topicId } from '../model/ids.ts'
 import type { Compress, Decompress } from '../protocol/index.ts'
 import { TransactionCoordinator } from '../transactions/index.ts'
@@ -30,14 +30,14 @@ import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
 import { Sweeper } from '../../tiers/upkeep/index.ts'
 import { brokerConfigsOf } from './broker-configs.ts'
 import { captureOf } from './group-state.ts'
+import { groupSettingsOf } from './group-settings.ts'
 import { joinLogs, type JoinedLogs } from './joined-logs.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { PartitionMarkers } from './transaction-markers.ts'
 
 const archiveCheckMs = 1_000
-/** Kafka's producer.id.expiration.ms. */
+/** Kafka's default of producer.id.expiration.ms. */
 const producerExpiryMs = 86_400_000
-const offsetsExpiryCheckMs = 600_000
 
 export interface PartsWorld {
   readonly store: ObjectStore
@@ -73,7 +73,7 @@ export interface NodeParts {
 
 export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts {
   const { store, recovered, clock, crc32c, log, onFailed } = world
-  const logs = joinLogs(settings, { store, recovered, clock, crc32c, log, onEnded: onFailed })
+  const logs = joinLogs(settings, { store, recovered, clock, crc32c, log: log.named('streams'), onEnded: onFailed })
   const partitionsOf = (topic: string, usual: number): number => recovered.cluster.topic(topic)?.groups.length ?? usual
   const internalPartitions = {
     [offsetsTopic]: partitionsOf(offsetsTopic, settings.groups.offsetsPartitions),
@@ -97,14 +97,16 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
   const transactions = transactionsOf(settings, world, { broker, transactionLog, markers })
   const archiver = new Archiver({
     clock,
-    log,
+    log: log.named('archiver'),
     writer: new SegmentWriter({ store, crc32c, partBytes: settings.segment.uploadPartBytes }),
     partitions: () => broker.partitions(),
     segmentBytesMax: settings.segment.bytesMax,
     unarchivedMsMax: settings.segment.ageMsMax,
     checkIntervalMs: archiveCheckMs,
     retentionIntervalMs: settings.retention.checkIntervalMs,
-    producerExpiryMs,
+    get producerExpiryMs() {
+      return configured(broker, 'producer.id.expiration.ms', producerExpiryMs)
+    },
     onDied: onFailed,
   })
   const compactor = compactorOf(settings, world, { broker, archiver })
@@ -116,15 +118,28 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
     next: { metadata: recovered.nextSequence.metadataSnapshot, groups: recovered.nextSequence.dataSnapshot },
     head: { life, node, term },
     clock,
-    log,
+    log: log.named('snapshots'),
     keep: settings.snapshot.keep,
     capture: () => captureOf({ broker, groups, offsets, logs }),
     settle: () => logs.flush(),
   })
-  const heartbeat = new Heartbeat({ store, life, node, intervalMs: settings.stream.heartbeatMs, clock, log })
+  const heartbeat = new Heartbeat({
+    store,
+    life,
+    node,
+    intervalMs: settings.stream.heartbeatMs,
+    clock,
+    log: log.named('heartbeat'),
+  })
   const sweeper = sweeperOf(settings, world, { broker, archiver, compactor, snapshotter, logs })
   const coordinators = { groups, offsets, transactions, transactionLog, markers }
   return { recovered, logs, broker, ...coordinators, archiver, compactor, snapshotter, heartbeat, sweeper }
+}
+
+/** What may be changed while the node runs is asked for each time it is needed. */
+function configured(broker: StandaloneBroker, name: string, usual: number): number {
+  const value = broker.brokerConfig(name)
+  return value === undefined ? usual : Number(value)
 }
 
 function brokerOf(
@@ -184,7 +199,7 @@ function groupsOf(
   return new GroupCoordinator({
     clock,
     ids: idSource,
-    log,
+    log: log.named('groups'),
     crc32c,
     offsetsLog: {
       partitionCount: offsets.partitionCount,
@@ -200,20 +215,7 @@ function groupsOf(
       names: () => publicNames(broker),
       version: () => broker.metadataVersion,
     },
-    settings: {
-      ...standardGroupSettings,
-      sessionTimeoutMsMin: settings.groups.sessionTimeoutMinMs,
-      sessionTimeoutMsMax: settings.groups.sessionTimeoutMaxMs,
-      groupSizeMax: settings.groups.maxSize,
-      initialRebalanceDelayMs: settings.groups.initialRebalanceDelayMs,
-      consumerSessionTimeoutMs: settings.groups.consumerSessionTimeoutMs,
-      consumerHeartbeatIntervalMs: settings.groups.consumerHeartbeatIntervalMs,
-      consumerGroupSizeMax: settings.groups.consumerMaxSize,
-      consumerAssignors: settings.groups.consumerAssignors,
-      consumerMigrationPolicy: settings.groups.consumerMigrationPolicy,
-      offsetsRetentionMs: settings.offsets.retentionMs,
-      offsetsRetentionCheckIntervalMs: offsetsExpiryCheckMs,
-    },
+    settings: groupSettingsOf(settings, broker),
   })
 }
 
@@ -225,7 +227,7 @@ function transactionsOf(
   const { broker, transactionLog, markers } = parts
   return new TransactionCoordinator({
     clock: world.clock,
-    log: world.log,
+    log: world.log.named('transactions'),
     transactionLog: {
       partitionCount: transactionLog.partitionCount,
       append: (partition, records) => transactionLog.append(partition, records),
@@ -260,7 +262,7 @@ function compactorOf(
   const cache = new BlockCache({ reader: store, budgetBytes: compactionCacheBytes })
   return new Compactor({
     clock,
-    log,
+    log: log.named('compactor'),
     writer: new SegmentWriter({ store, crc32c, partBytes: segment.uploadPartBytes }),
     segments: new SegmentArchive({ reader: store, cache, crc32c, indexBudgetBytes: compactionCacheBytes }),
     partitions: () => compactable(broker),
@@ -269,9 +271,15 @@ function compactorOf(
     compress,
     crc32c,
     keyHash,
-    backoffMs: cleaner.backoffMs,
-    dedupeBufferBytes: cleaner.dedupeBufferBytes,
-    ioBytesPerSecondMax: cleaner.ioBytesPerSecondMax === 0 ? Infinity : cleaner.ioBytesPerSecondMax,
+    get backoffMs() {
+      return configured(broker, 'log.cleaner.backoff.ms', cleaner.backoffMs)
+    },
+    get dedupeBufferBytes() {
+      return configured(broker, 'log.cleaner.dedupe.buffer.size', cleaner.dedupeBufferBytes)
+    },
+    get ioBytesPerSecondMax() {
+      return configured(broker, 'log.cleaner.io.max.bytes.per.second', Infinity)
+    },
     segmentBytesMax: segment.bytesMax,
     onDied: onFailed,
   })
@@ -295,7 +303,7 @@ function sweeperOf(
   }
   return new Sweeper({
     store,
-    log,
+    log: log.named('sweeper'),
     life: recovered.life,
     graceMs: settings.delete.graceMs,
     ports: {

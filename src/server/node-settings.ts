@@ -37,6 +37,8 @@ export interface NodeSettings {
     readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
     readonly principalMappingRules: string
   }
+  /** By the name of the listener: what it has of its own, over `tls`. */
+  readonly listenerTls: Readonly<Record<string, Partial<NodeSettings['tls']>>>
   readonly sasl: {
     readonly mechanisms: readonly SaslName[]
     readonly plainUsersFile: string | undefined
@@ -110,6 +112,11 @@ export interface NodeSettings {
     readonly maxSize: number
     readonly consumerSessionTimeoutMs: number
     readonly consumerHeartbeatIntervalMs: number
+    /** Bounds of what a group may have for itself. */
+    readonly consumerSessionTimeoutMinMs: number
+    readonly consumerSessionTimeoutMaxMs: number
+    readonly consumerHeartbeatIntervalMinMs: number
+    readonly consumerHeartbeatIntervalMaxMs: number
     readonly consumerMaxSize: number
     readonly consumerAssignors: readonly ('uniform' | 'range')[]
     readonly consumerMigrationPolicy: 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional'

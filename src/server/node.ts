@@ -8,6 +8,7 @@ import { sha1OfKey } from '../base/node/key-hash.ts'
 import { assertDefined } from '../base/assert.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
+import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
 import type { BatchCompression } from '../base/node/compression.ts'
 import { isOpError, OpError } from '../base/op-error.ts'
@@ -22,6 +23,7 @@ import { listenersOf } from './listeners.ts'
 import type { BoundAddress } from './listener/kafka-listener.ts'
 import { openLocalWal, spaceOf } from './local-wal.ts'
 import { restoreGroups } from './group-state.ts'
+import { groupSettingsOf } from './group-settings.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
@@ -32,6 +34,7 @@ import { restoreTransactions } from './transaction-state.ts'
 
 export interface NodeWorld {
   readonly log: Log
+  readonly logLevels: LogLevels
   readonly version: string
   readonly clock: Clock
   readonly crc32c: Crc32c
@@ -109,7 +112,11 @@ class StandaloneNode implements RunningNode {
 
   async start(): Promise<void> {
     const { clock, idSource, log } = this.#world
-    this.#security = await NodeSecurity.open(this.#settings, listenersOf(this.#settings), { clock, idSource, log })
+    this.#security = await NodeSecurity.open(this.#settings, listenersOf(this.#settings), {
+      clock,
+      idSource,
+      log: log.named('security'),
+    })
     this.httpAddress = await this.#http.start()
     this.#stack = await this.#world.openStore()
     this.storeLocation = this.#stack.store.location
@@ -203,7 +210,7 @@ class StandaloneNode implements RunningNode {
       clock,
       crc32c,
       idSource,
-      log,
+      log: log.named('recovery'),
       progress: (phase, detail) => {
         this.#phase = `recovery: ${phase}: ${detail}`
         log.debug('recovery', { phase, detail })
@@ -252,13 +259,15 @@ class StandaloneNode implements RunningNode {
       markers,
       clock,
       prng,
-      log,
+      log: log.named('server'),
+      logLevels: this.#world.logLevels,
       whenAllowed,
       logDir: { path: this.#settings.wal.dir, space: () => spaceOf(this.#settings.wal.dir) },
       settings: {
         listeners: listenersOf(this.#settings),
         rack: node.rack === '' ? null : node.rack,
         autoCreateTopics: kafka.autoCreateTopics,
+        groups: groupSettingsOf(this.#settings, broker),
         ...(acl.enabled ? { aclPolicy: { superUsers: new Set(acl.superUsers), allowIfNone: acl.allowIfNone } } : {}),
       },
       security,

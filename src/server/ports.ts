@@ -1,9 +1,11 @@
 // Owns what the server needs from other rooms, in one place. Not how any of it is done.
 
 import type { Clock } from '../base/clock.ts'
+import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
 import type { Prng } from '../base/prng.ts'
 import type { Broker } from '../broker/api.ts'
+import type { GroupSettings } from '../groups/index.ts'
 import type { ApiMessages } from '../protocol/generated/codecs.ts'
 import type { MarkerSink, TransactionCoordinator } from '../transactions/index.ts'
 import type { AclPolicy } from './guard/decision.ts'
@@ -32,6 +34,8 @@ export interface FrontSettings {
   readonly rack: string | null
   /** `kafka.auto-create-topics`: a Metadata request for an unknown topic creates it, if the client allows that as well. */
   readonly autoCreateTopics: boolean
+  /** What groups may have for themselves, and have else. */
+  readonly groups: GroupSettings
   /** Absent: ACLs are not asked. */
   readonly aclPolicy?: AclPolicy
 }
@@ -86,6 +90,8 @@ export interface FrontPorts {
   readonly clock: Clock
   readonly prng: Prng
   readonly log: Log
+  /** Which of the lines of each logger are written. */
+  readonly logLevels: LogLevels
   readonly settings: FrontSettings
   readonly limits: ServerLimits
   readonly logDir: LogDir

@@ -3,6 +3,7 @@
 
 import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
+import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
 import { loadBatchCompression } from '../base/node/compression.ts'
 import { collectRarely } from '../base/node/garbage-pacing.ts'
@@ -100,7 +101,7 @@ function recordsWorker(): URL {
 /** Builds and starts a node. Throws OpError; `ended` of the result tells of a later end. */
 export async function startBroker(
   settings: NodeSettings,
-  order: { readonly log: Log; readonly version: string },
+  order: { readonly log: Log; readonly logLevels: LogLevels; readonly version: string },
 ): Promise<RunningNode> {
   collectRarely()
   const topicDefaults = checkTopicConfigs(new Map(Object.entries(settings.topicDefaults)))
@@ -108,6 +109,7 @@ export async function startBroker(
     throw new OpError('invalid', { code: 'TOPIC_DEFAULTS_INVALID', detail: `[topic-defaults] ${topicDefaults.failure}` })
   return runNode(settings, {
     log: order.log,
+    logLevels: order.logLevels,
     version: order.version,
     clock: systemClock,
     crc32c,

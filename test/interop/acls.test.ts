@@ -121,6 +121,30 @@ describeWithTools(['kafka', 'python'], 'Under ACLs', () => {
   )
 
   it(
+    'configs of brokers, loggers and client metrics are the cluster’s to change, those of a group its own',
+    async () => {
+      const alter = (user: string, type: string, entity: string, config: string): Promise<string> =>
+        javaTold('kafka.admin.ConfigCommand', by(user), {
+          args: ['--alter', '--entity-type', type, '--entity-name', entity, '--add-config', config],
+        })
+      const ofCluster = [
+        ['brokers', '1', 'max.connections=4000'],
+        ['client-metrics', 'm', 'interval.ms=1000'],
+        ['broker-loggers', '1', 'root=INFO'],
+      ] as const
+      const session = 'consumer.session.timeout.ms=50000'
+      const refused = /ClusterAuthorizationException|Cluster authorization failed/
+      await Promise.all([
+        ...ofCluster.map(([type, entity, config]) => expect(alter('alice', type, entity, config), type).rejects.toThrow(refused)),
+        ...ofCluster.map(([type, entity, config]) => alter('admin', type, entity, config)),
+        alter('alice', 'groups', 'shop-readers', session),
+        expect(alter('eve', 'groups', 'shop-readers', session)).rejects.toThrow(/GroupAuthorizationException|not authorized/i),
+      ])
+    },
+    slowMs,
+  )
+
+  it(
     'the Java client without a right is told so by name',
     async () => {
       const create = { args: ['--create', '--topic', 'shop-eve'] }

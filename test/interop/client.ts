@@ -17,6 +17,8 @@ export interface Member {
   seen(): readonly SeenRecord[]
   /** Commits what it has seen and leaves the group. */
   leave(): Promise<void>
+  /** Ends at once, without a word to the broker; for members that are processes. */
+  die?(): Promise<void>
 }
 
 export interface Client {

@@ -136,6 +136,90 @@ describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they
     await same(configs, '--entity-type', 'ips', '--describe')
   })
 
+  it('kafka-configs changes brokers, one and all of them', { timeout: 2 * slowMs }, async () => {
+    const one = ['--entity-type', 'brokers', '--entity-name', '1']
+    const all = ['--entity-type', 'brokers', '--entity-default']
+    // A new Kafka cluster sets this itself, for its replicas.
+    const described = async (...args: readonly string[]): Promise<void> => {
+      const [mine, theirs] = await both(configs, [...args, '--describe'])
+      expect(mine).toEqual({ ...theirs, lines: theirs.lines.filter((line) => !line.startsWith('min.insync.replicas=')) })
+    }
+    await same(configs, ...one, '--alter', '--add-config', 'log.retention.ms=3600000,message.max.bytes=2000000')
+    await same(
+      configs,
+      ...all,
+      '--alter',
+      '--add-config',
+      'log.retention.ms=7200000,log.cleanup.policy=[compact,delete],max.connections=1000',
+    )
+    await described(...one)
+    await described(...all)
+    await same(configs, '--entity-type', 'topics', '--entity-name', topic, '--describe')
+    for (const bad of ['num.partitions=3', 'message.max.bytes=abc', 'message.max.bytes=-5', 'ssl.keystore.location=/x'])
+      expect((await same(configs, ...one, '--alter', '--add-config', bad)).code, bad).toBe(1)
+    const prefixed = ['--alter', '--add-config', 'listener.name.plaintext.ssl.keystore.location=/x']
+    expect((await same(configs, ...all, ...prefixed)).code).toBe(1)
+    await same(configs, ...one, '--alter', '--delete-config', 'log.retention.ms,message.max.bytes')
+    await same(configs, ...one, '--alter', '--delete-config', 'log.retention.ms')
+    await described(...one)
+    await same(configs, ...all, '--alter', '--delete-config', 'log.retention.ms,log.cleanup.policy,max.connections')
+    await described(...all)
+    await same(configs, '--entity-type', 'brokers', '--entity-name', '2', '--describe')
+  })
+
+  it('kafka-configs changes groups', { timeout: 2 * slowMs }, async () => {
+    const entity = ['--entity-type', 'groups', '--entity-name', group]
+    await same(configs, ...entity, '--describe')
+    const [mine, theirs] = await both(configs, [...entity, '--describe', '--all'])
+    const timed = (line: string): boolean => /^All |^consumer\.(session|heartbeat)/.test(line)
+    expect(mine).toEqual({ ...theirs, lines: theirs.lines.filter(timed) })
+    await same(
+      configs,
+      ...entity,
+      '--alter',
+      '--add-config',
+      'consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=6000',
+    )
+    await same(configs, ...entity, '--describe')
+    for (const bad of [
+      'consumer.session.timeout.ms=10',
+      'consumer.session.timeout.ms=100000',
+      'consumer.session.timeout.ms=abc',
+      'consumer.heartbeat.interval.ms=100',
+      'consumer.nonsense=1',
+    ])
+      expect((await same(configs, ...entity, '--alter', '--add-config', bad)).code, bad).toBe(1)
+    await same(configs, '--entity-type', 'groups', '--describe')
+    await same(configs, ...entity, '--alter', '--delete-config', 'consumer.session.timeout.ms,consumer.heartbeat.interval.ms')
+    await same(configs, ...entity, '--describe')
+  })
+
+  it('kafka-configs changes subscriptions of client metrics', { timeout: 2 * slowMs }, async () => {
+    const entity = ['--entity-type', 'client-metrics', '--entity-name', 'm']
+    await same(configs, ...entity, '--describe')
+    await same(configs, ...entity, '--alter', '--add-config', 'interval.ms=1000,metrics=[org.a.,org.b],match=[client_id=a.*]')
+    await same(configs, ...entity, '--describe')
+    await same(configs, ...entity, '--describe', '--all')
+    for (const bad of ['interval.ms=10', 'match=[nonsense=a]', 'nonsense=a'])
+      expect((await same(configs, ...entity, '--alter', '--add-config', bad)).code, bad).toBe(1)
+    await same(configs, '--entity-type', 'client-metrics', '--describe')
+    await same(configs, ...entity, '--alter', '--delete-config', 'interval.ms,metrics,match')
+    await same(configs, ...entity, '--describe')
+  })
+
+  it('kafka-configs changes the loggers of a broker', { timeout: 2 * slowMs }, async () => {
+    const entity = ['--entity-type', 'broker-loggers', '--entity-name', '1']
+    // Which loggers there are is each program's own.
+    const levelsOf = async (): Promise<readonly string[]> => (await both(configs, [...entity, '--describe', '--all']))[0].lines
+    expect((await levelsOf()).some((line) => line.startsWith('root=INFO '))).toBe(true)
+    await same(configs, ...entity, '--alter', '--add-config', 'root=DEBUG')
+    expect((await levelsOf()).every((line) => line.includes('=DEBUG ') || !line.includes('sensitive'))).toBe(true)
+    await same(configs, ...entity, '--alter', '--add-config', 'nonsense=INFO')
+    expect((await same(configs, ...entity, '--alter', '--delete-config', 'root')).code).toBe(1)
+    await same(configs, ...entity, '--alter', '--add-config', 'root=INFO')
+    await same(configs, '--entity-type', 'broker-loggers', '--entity-name', '2', '--describe')
+  })
+
   it('kafka-get-offsets, kafka-delete-records and kafka-log-dirs see the same log', { timeout: slowMs }, async () => {
     const records = makeRecords(20, 1, 'differential', { textOnly: true })
     const order = { topic, compression: 'none', idempotent: false, records } as const

@@ -48,6 +48,7 @@ export const settings: NodeSettings = {
     minVersion: 'TLSv1.2',
     principalMappingRules: 'DEFAULT',
   },
+  listenerTls: {},
   sasl: {
     mechanisms: ['SCRAM-SHA-256', 'SCRAM-SHA-512'],
     plainUsersFile: undefined,
@@ -93,6 +94,10 @@ export const settings: NodeSettings = {
     maxSize: 10,
     consumerSessionTimeoutMs: 45_000,
     consumerHeartbeatIntervalMs: 5_000,
+    consumerSessionTimeoutMinMs: 45_000,
+    consumerSessionTimeoutMaxMs: 60_000,
+    consumerHeartbeatIntervalMinMs: 5_000,
+    consumerHeartbeatIntervalMaxMs: 15_000,
     consumerMaxSize: 10,
     consumerAssignors: ['uniform', 'range'],
     consumerMigrationPolicy: 'bidirectional',

@@ -1,6 +1,7 @@
 // The door of the broker's pure part: the state machines that recovery rebuilds and the running broker goes on with.
 
 export { type AclRecord, Acls, literalPattern, prefixedPattern, wildcardName } from './acls.ts'
+export { brokerConfigInForce, type BrokerConfigLayers, connectionOverrides, faultOfBrokerConfigs } from './broker-configs.ts'
 export {
   type ClientQuota,
   type ClientQuotaKey,
@@ -24,7 +25,9 @@ export {
   type TopicRecord,
 } from './cluster-state.ts'
 export { decodeControl } from './control.ts'
+export { faultOfConfigValue } from './config-values.ts'
 export { PartitionState } from './partition-state.ts'
+export { allBrokers, type ConfiguredKind, ResourceConfigs } from './resource-configs.ts'
 export {
   type ScramChange,
   type ScramCredential,

@@ -4,6 +4,7 @@
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { type ConfigDefinition, topicConfigs } from '../../protocol/generated/topic-configs.ts'
 import type { CompressionTarget } from '../../protocol/index.ts'
+import { faultOfConfigValue } from './config-values.ts'
 
 export type Durability = 'quorum' | 'bucket'
 
@@ -54,51 +55,11 @@ const definitions: ReadonlyMap<string, ConfigDefinition> = new Map(topicConfigDe
 
 export const topicConfigDefinition = (name: string): ConfigDefinition | undefined => definitions.get(name)
 
-const integerBounds: Readonly<Record<string, readonly [bigint, bigint]>> = {
-  SHORT: [-(2n ** 15n), 2n ** 15n - 1n],
-  INT: [-(2n ** 31n), 2n ** 31n - 1n],
-  LONG: [-(2n ** 63n), 2n ** 63n - 1n],
-}
-
-function checkRange(definition: ConfigDefinition, value: number): string | undefined {
-  const range = /^\[(-?\d+),\.\.\.(?:,(-?\d+))?\](?: or (-?\d+))?$/.exec(definition.valid ?? '')
-  if (range === null) return undefined
-  const [, low, high, or] = range
-  if (or !== undefined && value === Number(or)) return undefined
-  if (value >= Number(low) && (high === undefined || value <= Number(high))) return undefined
-  return `value ${value} is outside ${definition.valid ?? ''}`
-}
-
-function checkNumber(definition: ConfigDefinition, value: string): string | undefined {
-  if (definition.type === 'DOUBLE') {
-    return /^-?\d+(\.\d+)?([eE]-?\d+)?$/.test(value.trim())
-      ? checkRange(definition, Number(value))
-      : `value ${value} is not a number`
-  }
-  const bounds = integerBounds[definition.type]
-  if (bounds === undefined) return undefined
-  if (!/^[+-]?\d+$/.test(value.trim())) return `value ${value} is not a number of type ${definition.type}`
-  const number = BigInt(value.trim())
-  if (number < bounds[0] || number > bounds[1]) return `value ${value} does not fit type ${definition.type}`
-  return checkRange(definition, Number(number))
-}
-
-function checkWords(definition: ConfigDefinition, value: string): string | undefined {
-  const allowed = /^\[([a-zA-Z][a-zA-Z0-9, ]*)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
-  if (allowed === undefined) return undefined
-  const words = definition.type === 'LIST' ? value.split(',').map((word) => word.trim()) : [value]
-  const strange = words.find((word) => !allowed.includes(word))
-  return strange === undefined ? undefined : `value ${strange} is not one of ${allowed.join(', ')}`
-}
-
 /** What is wrong with a topic config, naming it and the remedy; undefined when it is good. */
 export function checkTopicConfig(name: string, value: string): string | undefined {
   const definition = definitions.get(name)
   if (definition === undefined) return `Unknown topic config name: ${name}`
-  const booleanWrong =
-    definition.type === 'BOOLEAN' && !/^(true|false)$/i.test(value.trim()) ? `value ${value} is not true or false` : undefined
-  const wrong = booleanWrong ?? checkNumber(definition, value) ?? checkWords(definition, value)
-  return wrong === undefined ? undefined : `Invalid value ${value} for configuration ${name}: ${wrong}`
+  return faultOfConfigValue(definition, value)
 }
 
 /** Checks all configs of a topic, answering them without the nulls (null resets to the default). */
@@ -169,3 +130,21 @@ export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults:
     durability: value(durabilityConfig.name) === 'bucket' ? 'bucket' : 'quorum',
   }
 }
+
+class AskedFor extends Map<string, string> {
+  readonly names = new Set<string>()
+
+  override get(name: string): undefined {
+    this.names.add(name)
+    return undefined
+  }
+}
+
+function namesInForce(): ReadonlySet<string> {
+  const asked = new AskedFor()
+  resolveTopicSettings(asked, new Map())
+  return asked.names
+}
+
+/** The topic configs that do something here. The others are taken of topics, for clients set them, and of the broker are not. */
+export const topicConfigsInForce: ReadonlySet<string> = namesInForce()

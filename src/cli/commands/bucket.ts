@@ -23,7 +23,7 @@ export async function withStore(
   const loaded = await settingsFor(world, command)
   if (loaded === undefined) return exitCodes.usage
   const { settings } = loaded
-  const log = world.openLog({ level: 'warn', format: world.console.isTerminal ? 'text' : 'json' })
+  const { log } = world.openLog({ level: 'warn', format: world.console.isTerminal ? 'text' : 'json' })
   const store = await (await open())(settings, { log, version: world.version })
   try {
     return await use(store)

@@ -77,9 +77,10 @@ export function registerStart(start: NonNullable<Engines['startBroker']>): Regis
       const { settings } = loaded
       const auto = world.console.isTerminal ? 'text' : 'json'
       const format = settings.log.format === 'auto' ? auto : settings.log.format
-      const log = world.openLog({ level: settings.log.level, format }).with({ node: settings.node.id })
+      const { log: opened, levels: logLevels } = world.openLog({ level: settings.log.level, format })
+      const log = opened.with({ node: settings.node.id })
       try {
-        const broker = await (await start())(settings, { log, version: world.version })
+        const broker = await (await start())(settings, { log, logLevels, version: world.version })
         const form = json === true ? 'json' : format === 'text' ? 'text' : 'quiet'
         tellReady(world, broker, { form, tryIt: isOpen(settings) })
         await untilEnd(world, broker, (signal) => {

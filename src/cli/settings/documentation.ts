@@ -46,5 +46,6 @@ export function settingsHelp(): string {
     'Settings (also in the file given by --config, and as CHRONIK_… in the environment; file < environment < flags):',
     ...lines,
     '  --topic-defaults <name=value;…>\n      Defaults of topics by their Kafka names, for instance retention.ms=86400000',
+    '  --listener-tls <listener.setting=value;…>\n      TLS of single listeners by the names of section tls, for instance INTERNAL.certificate-file=node.pem',
   ].join('\n')
 }

@@ -3,7 +3,7 @@
 
 import { type Outcome, fail, succeed } from '../../base/outcome.ts'
 import { relations } from './relations.ts'
-import { type SettingKey, type Settings, camelCase, settingKeys, settingOf } from './schema.ts'
+import { type SettingKey, type Settings, camelCase, listenerTlsKey, settingKeys, settingOf } from './schema.ts'
 import {
   type Environment,
   type SettingProblem,
@@ -78,14 +78,47 @@ function parseAll(complete: ReadonlyMap<SettingKey, Written>): Parsed {
 }
 
 /** `wal.file-bytes` becomes `wal.fileBytes`. The schema's types say that this has the shape of `Settings`. */
-function nested(values: ReadonlyMap<SettingKey, unknown>, topicDefaults: Readonly<Record<string, string>>): Settings {
+function nested(values: ReadonlyMap<SettingKey, unknown>, tables: Pick<Settings, 'topicDefaults' | 'listenerTls'>): Settings {
   const sections: Record<string, Record<string, unknown>> = {}
   for (const [key, value] of values) {
     const at = key.indexOf('.')
     const section = (sections[camelCase(key.slice(0, at))] ??= {})
     section[camelCase(key.slice(at + 1))] = value
   }
-  return { ...sections, topicDefaults } as unknown as Settings
+  return { ...sections, ...tables } as unknown as Settings
+}
+
+const tlsSection = 'tls.'
+
+/** `INTERNAL.certificate-file`: as the setting of `tls`, for one listener. Which listeners there are, the relations know. */
+function parseListenerTls(written: ReadonlyMap<string, Written>): {
+  readonly values: Settings['listenerTls']
+  readonly effective: readonly EffectiveSetting[]
+  readonly problems: readonly SettingProblem[]
+} {
+  const values: Record<string, Record<string, unknown>> = {}
+  const effective: EffectiveSetting[] = []
+  const problems: SettingProblem[] = []
+  for (const [name, { text, source }] of written) {
+    const shown = `${listenerTlsKey}.${name}`
+    const [, listener, own] = /^([A-Za-z0-9_-]+)\.([a-z-]+)$/.exec(name) ?? []
+    const key = settingKeys.find((one) => one === `${tlsSection}${own ?? ''}`)
+    if (listener === undefined || own === undefined || key === undefined) {
+      const names = settingKeys.filter((one) => one.startsWith(tlsSection)).map((one) => one.slice(tlsSection.length))
+      problems.push({
+        setting: shown,
+        source,
+        detail: `no such setting; after the listener's name stands one of ${names.join(', ')}`,
+      })
+      continue
+    }
+    const { kind, secret } = settingOf(key)
+    const parsed = kind.parse(text)
+    if (parsed.ok) (values[listener] ??= {})[camelCase(own)] = parsed.value
+    else problems.push({ setting: shown, source, detail: `${quoted(key, text)} ${parsed.failure}` })
+    effective.push({ key: shown, shown: secret === true && text !== '' ? mask : text, source })
+  }
+  return { values, effective, problems }
 }
 
 function breaches(settings: Settings, complete: ReadonlyMap<SettingKey, Written>): readonly SettingProblem[] {
@@ -113,13 +146,17 @@ export function loadSettings({ file, env, argv }: SettingsSources): Outcome<Load
   ]
   const complete = withDefaults(strongest(readings.map(({ written }) => written)))
   const topicDefaults = strongest(readings.map((reading) => reading.topicDefaults))
+  const listenerTls = parseListenerTls(strongest(readings.map((reading) => reading.listenerTls)))
   const parsed = parseAll(complete)
-  const problems = [...readings.flatMap((reading) => reading.problems), ...parsed.problems]
+  const problems = [...readings.flatMap((reading) => reading.problems), ...parsed.problems, ...listenerTls.problems]
   if (problems.length > 0) return fail(problems)
 
-  const settings = nested(parsed.values, Object.fromEntries([...topicDefaults].map(([name, { text }]) => [name, text])))
+  const settings = nested(parsed.values, {
+    topicDefaults: Object.fromEntries([...topicDefaults].map(([name, { text }]) => [name, text])),
+    listenerTls: listenerTls.values,
+  })
   const broken = breaches(settings, complete)
   if (broken.length > 0) return fail(broken)
   const topics = [...topicDefaults].map(([name, { text, source }]) => ({ key: `topic-defaults.${name}`, shown: text, source }))
-  return succeed({ settings, effective: [...effectiveSettings(complete, parsed), ...topics] })
+  return succeed({ settings, effective: [...effectiveSettings(complete, parsed), ...listenerTls.effective, ...topics] })
 }

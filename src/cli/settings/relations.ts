@@ -82,6 +82,20 @@ export const relations: readonly Relation[] = [
       groups.sessionTimeoutMinMs > groups.sessionTimeoutMaxMs ? 'the shortest session time-out is above the longest' : undefined,
   },
   {
+    about: ['groups.consumer-session-timeout-min-ms', 'groups.consumer-session-timeout-max-ms'],
+    breach: ({ groups }) =>
+      groups.consumerSessionTimeoutMinMs > groups.consumerSessionTimeoutMaxMs
+        ? 'the shortest session time-out of a group is above the longest'
+        : undefined,
+  },
+  {
+    about: ['groups.consumer-heartbeat-interval-min-ms', 'groups.consumer-heartbeat-interval-max-ms'],
+    breach: ({ groups }) =>
+      groups.consumerHeartbeatIntervalMinMs > groups.consumerHeartbeatIntervalMaxMs
+        ? 'the shortest heartbeat interval of a group is above the longest'
+        : undefined,
+  },
+  {
     about: ['groups.consumer-heartbeat-interval-ms', 'groups.consumer-session-timeout-ms'],
     breach: ({ groups }) =>
       groups.consumerHeartbeatIntervalMs >= groups.consumerSessionTimeoutMs

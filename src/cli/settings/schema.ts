@@ -312,6 +312,18 @@ export const schema = {
     default: '5s',
     doc: 'How often members of the consumer protocol are told to send heartbeats.',
   },
+  'groups.consumer-session-timeout-min-ms': {
+    kind: milliseconds(1, day),
+    default: '45s',
+    doc: 'The shortest that may be set on a group (`consumer.session.timeout.ms`).',
+  },
+  'groups.consumer-session-timeout-max-ms': { kind: milliseconds(1, day), default: '60s', doc: 'The longest.' },
+  'groups.consumer-heartbeat-interval-min-ms': {
+    kind: milliseconds(1, day),
+    default: '5s',
+    doc: 'The shortest that may be set on a group (`consumer.heartbeat.interval.ms`).',
+  },
+  'groups.consumer-heartbeat-interval-max-ms': { kind: milliseconds(1, day), default: '15s', doc: 'The longest.' },
   'groups.consumer-max-size': {
     kind: count(1, int32Max),
     default: String(int32Max),
@@ -367,6 +379,9 @@ export const schema = {
 
 export type SettingKey = keyof typeof schema
 
+/** TLS of single listeners: `listener-tls.<listener>.<name of a setting of tls>`. */
+export const listenerTlsKey = 'listener-tls'
+
 /** Defaults of topics, as Kafka names them: the one setting whose keys are not ours. The broker validates them. */
 export const topicDefaultsKey = 'topic-defaults'
 
@@ -382,6 +397,12 @@ export type Settings = {
 } & {
   /** By Kafka's names (`retention.ms`), not validated yet. */
   readonly topicDefaults: Readonly<Record<string, string>>
+  /** By the name of the listener: what it has of its own, over `tls`. */
+  readonly listenerTls: Readonly<Record<string, Partial<TlsSettings>>>
+}
+
+export type TlsSettings = {
+  readonly [Key in SettingKey as Key extends `tls.${infer Name}` ? CamelCase<Name> : never]: ValueOf<Key>
 }
 
 export const settingKeys = Object.keys(schema) as readonly SettingKey[]

@@ -1,20 +1,20 @@
 // Owns what must hold between the settings of listeners, TLS and SASL. Each rule says what to do; relations.ts puts them among the others.
 
-import { type Address, showAddress } from './kinds.ts'
+import { showAddress } from './kinds.ts'
 import type { Relation } from './relation.ts'
-import type { Settings } from './schema.ts'
+import { listenerTlsKey, type Settings, type TlsSettings } from './schema.ts'
 import type { ListenerAddress } from './security-kinds.ts'
 
 export const isWildcard = (host: string): boolean => ['0.0.0.0', '::', '::0'].includes(host)
 
 /** Every listener, whichever way it was written. */
-function listenersIn({ kafka }: Settings): ReadonlyArray<Pick<ListenerAddress, 'protocol'> & Address> {
-  return kafka.listeners.length > 0 ? kafka.listeners : [{ ...kafka.listen, protocol: kafka.securityProtocol }]
+function listenersIn({ kafka }: Settings): readonly ListenerAddress[] {
+  const { listen, securityProtocol: protocol } = kafka
+  return kafka.listeners.length > 0 ? kafka.listeners : [{ ...listen, name: protocol, protocol }]
 }
 
 const anyProtocol = (settings: Settings, test: RegExp): boolean =>
   listenersIn(settings).some(({ protocol }) => test.test(protocol))
-const hasTls = (settings: Settings): boolean => anyProtocol(settings, /SSL$/)
 const hasMechanism = (settings: Settings, name: Settings['sasl']['mechanisms'][number]): boolean =>
   anyProtocol(settings, /^SASL/) && settings.sasl.mechanisms.includes(name)
 
@@ -31,6 +31,22 @@ function advertisedBreach({ kafka }: Settings): string | undefined {
     }
     if (isWildcard(advertised.host) || advertised.port === 0)
       return `clients cannot connect to ${showAddress(advertised)}; name a host and a port`
+  }
+  return undefined
+}
+
+function withTls(settings: Settings): ReadonlyArray<{ readonly name: string; readonly tls: TlsSettings }> {
+  return listenersIn(settings)
+    .filter(({ protocol }) => protocol.endsWith('SSL'))
+    .map(({ name }) => ({ name, tls: { ...settings.tls, ...settings.listenerTls[name] } }))
+}
+
+function ownTlsBreach(settings: Settings): string | undefined {
+  for (const name of Object.keys(settings.listenerTls)) {
+    const listener = listenersIn(settings).find((one) => one.name === name)
+    if (listener === undefined) return `${listenerTlsKey}.${name} is of no listener; name one that there is`
+    if (!listener.protocol.endsWith('SSL'))
+      return `${listenerTlsKey}.${name}: listener ${name} speaks ${listener.protocol}, without TLS; take this away, or make it SSL or SASL_SSL`
   }
   return undefined
 }
@@ -56,19 +72,25 @@ export const securityRelations: readonly Relation[] = [
       return undefined
     },
   },
+  { about: ['kafka.listeners'], breach: ownTlsBreach },
   {
     about: ['tls.certificate-file', 'tls.key-file'],
-    breach: (settings) =>
-      hasTls(settings) && (settings.tls.certificateFile === undefined || settings.tls.keyFile === undefined)
-        ? 'a listener uses TLS and needs both; name the certificate and its key, in PEM'
-        : undefined,
+    breach: (settings) => {
+      const bare = withTls(settings).find(({ tls }) => tls.certificateFile === undefined || tls.keyFile === undefined)
+      return bare === undefined
+        ? undefined
+        : `listener ${bare.name} uses TLS and needs both; name the certificate and its key, in PEM, here or under ${listenerTlsKey}.${bare.name}`
+    },
   },
   {
     about: ['tls.client-auth', 'tls.ca-file'],
-    breach: ({ tls }) =>
-      tls.clientAuth !== 'none' && tls.caFile === undefined
-        ? 'clients are asked for certificates; name the authorities they come from in tls.ca-file'
-        : undefined,
+    breach: (settings) => {
+      const without = (tls: TlsSettings): boolean => tls.clientAuth !== 'none' && tls.caFile === undefined
+      const remedy = 'clients are asked for certificates; name the authorities they come from in'
+      if (Object.keys(settings.listenerTls).length === 0) return without(settings.tls) ? `${remedy} tls.ca-file` : undefined
+      const bare = withTls(settings).find(({ tls }) => without(tls))
+      return bare === undefined ? undefined : `${remedy} tls.ca-file or ${listenerTlsKey}.${bare.name}.ca-file`
+    },
   },
   {
     about: ['sasl.mechanisms', 'sasl.plain-users-file'],

@@ -4,7 +4,7 @@
 import { TomlError, parse as parseToml } from 'smol-toml'
 import { yesNo } from './kinds.ts'
 import { nearest } from './nearest.ts'
-import { type SettingKey, environmentOf, flagsOf, settingKeys, settingOf, topicDefaultsKey } from './schema.ts'
+import { type SettingKey, environmentOf, flagsOf, listenerTlsKey, settingKeys, settingOf, topicDefaultsKey } from './schema.ts'
 
 export interface SettingProblem {
   /** The setting, or the unknown name as it was written. */
@@ -24,6 +24,8 @@ export interface Written {
 export interface SourceReading {
   readonly written: ReadonlyMap<SettingKey, Written>
   readonly topicDefaults: ReadonlyMap<string, Written>
+  /** By `listener.setting`. */
+  readonly listenerTls: ReadonlyMap<string, Written>
   readonly problems: readonly SettingProblem[]
 }
 
@@ -44,12 +46,17 @@ const environmentOfOthers = [
   'CHRONIK_INTEROP_',
   'CHRONIK_BENCH_',
 ]
-const topicDefaultsEnvironment = 'CHRONIK_TOPIC_DEFAULTS'
-const topicDefaultsFlag = '--topic-defaults'
+/** Settings whose names are not all in the schema: in one variable, or one flag, stand `name=value;name=value`. */
+const tables = [
+  { key: topicDefaultsKey, environment: 'CHRONIK_TOPIC_DEFAULTS', flag: '--topic-defaults', of: 'topicDefaults' },
+  { key: listenerTlsKey, environment: 'CHRONIK_LISTENER_TLS', flag: '--listener-tls', of: 'listenerTls' },
+] as const
+type Table = (typeof tables)[number]
 
 class Reading implements SourceReading {
   readonly written = new Map<SettingKey, Written>()
   readonly topicDefaults = new Map<string, Written>()
+  readonly listenerTls = new Map<string, Written>()
   readonly problems: SettingProblem[] = []
 
   unknown(name: string, source: string, names: readonly string[]): void {
@@ -63,12 +70,12 @@ class Reading implements SourceReading {
   }
 
   /** `retention.ms=1000;cleanup.policy=compact,delete` */
-  readTopicDefaults(text: string, source: string): void {
+  readTable({ key, of }: Table, text: string, source: string): void {
     for (const pair of text.split(';')) {
       const at = pair.indexOf('=')
       if (pair.trim() === '') continue
-      if (at < 1) this.problem(topicDefaultsKey, source, 'write name=value;name=value')
-      else this.topicDefaults.set(pair.slice(0, at).trim(), { text: pair.slice(at + 1).trim(), source })
+      if (at < 1) this.problem(key, source, 'write name=value;name=value')
+      else this[of].set(pair.slice(0, at).trim(), { text: pair.slice(at + 1).trim(), source })
     }
   }
 }
@@ -116,9 +123,10 @@ export function readFile(file: SettingsFile): SourceReading {
     }
     const written = { text: String(value), source }
     const key = settingKeys.find((candidate) => candidate === name)
+    const table = tables.find((one) => name.startsWith(`${one.key}.`))
     if (key !== undefined) reading.written.set(key, written)
-    else if (name.startsWith(`${topicDefaultsKey}.`)) reading.topicDefaults.set(name.slice(topicDefaultsKey.length + 1), written)
-    else reading.unknown(name, source, [...settingKeys, topicDefaultsKey])
+    else if (table !== undefined) reading[table.of].set(name.slice(table.key.length + 1), written)
+    else reading.unknown(name, source, [...settingKeys, ...tables.map((one) => one.key)])
   }
   return reading
 }
@@ -127,7 +135,7 @@ export function readFile(file: SettingsFile): SourceReading {
 export function readEnvironment(environment: Environment): SourceReading {
   const reading = new Reading()
   const isSet = (name: string): boolean => (environment[name] ?? '') !== ''
-  const known = new Set([topicDefaultsEnvironment])
+  const known = new Set<string>(tables.map(({ environment: name }) => name))
   for (const key of settingKeys) {
     const names = environmentOf(key)
     for (const name of names) known.add(name)
@@ -138,8 +146,9 @@ export function readEnvironment(environment: Environment): SourceReading {
     if (other !== undefined) reading.problem(key, `environment ${name} and ${other}`, 'the two say different things; keep one')
     reading.written.set(key, { text: environment[name]!, source: `environment ${name}` })
   }
-  if (isSet(topicDefaultsEnvironment)) {
-    reading.readTopicDefaults(environment[topicDefaultsEnvironment]!, `environment ${topicDefaultsEnvironment}`)
+  for (const table of tables) {
+    if (!isSet(table.environment)) continue
+    reading.readTable(table, environment[table.environment]!, `environment ${table.environment}`)
   }
   for (const name of Object.keys(environment)) {
     const isOurs =
@@ -194,17 +203,18 @@ export function readFlags(argv: readonly string[]): SourceReading {
     const argument = parseArgument(written)
     const { flag, key, inline } = argument
     const source = `flag ${flag}`
+    const table = tables.find((one) => one.flag === flag)
     if (!flag.startsWith('-')) {
       reading.problem(written, 'command line', 'is no flag; settings are written --name value')
-    } else if (key === undefined && flag !== topicDefaultsFlag) {
-      reading.unknown(flag, 'flag', [...keysByFlag.keys(), topicDefaultsFlag, '--config'])
+    } else if (key === undefined && table === undefined) {
+      reading.unknown(flag, 'flag', [...keysByFlag.keys(), ...tables.map((one) => one.flag), '--config'])
       // What follows an unknown flag is most likely its value, not a mistake of its own.
       if (inline === undefined && rest[0]?.startsWith('-') === false) rest.shift()
     } else {
       const text = ownText(argument, rest[0]) ?? rest.shift()
-      if (text === undefined) reading.problem(key ?? topicDefaultsKey, source, 'has no value; write one after it')
-      else if (key === undefined) reading.readTopicDefaults(text, source)
-      else reading.written.set(key, { text, source })
+      if (text === undefined) reading.problem(key ?? table?.key ?? flag, source, 'has no value; write one after it')
+      else if (key !== undefined) reading.written.set(key, { text, source })
+      else if (table !== undefined) reading.readTable(table, text, source)
     }
   }
   return reading

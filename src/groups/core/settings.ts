@@ -26,13 +26,25 @@ export interface GroupSettings {
   readonly consumerSessionTimeoutMs: number
   /** group.consumer.heartbeat.interval.ms */
   readonly consumerHeartbeatIntervalMs: number
+  /** group.consumer.min.session.timeout.ms: bounds of what a group may have for itself. */
+  readonly consumerSessionTimeoutMsMin: number
+  /** group.consumer.max.session.timeout.ms */
+  readonly consumerSessionTimeoutMsMax: number
+  /** group.consumer.min.heartbeat.interval.ms */
+  readonly consumerHeartbeatIntervalMsMin: number
+  /** group.consumer.max.heartbeat.interval.ms */
+  readonly consumerHeartbeatIntervalMsMax: number
   /** group.consumer.max.size */
   readonly consumerGroupSizeMax: number
   /** group.consumer.assignors: the first is taken where no member asks for another. */
   readonly consumerAssignors: readonly AssignorName[]
   /** group.consumer.migration.policy */
   readonly consumerMigrationPolicy: MigrationPolicy
+  /** What is set on a group itself, of the moment; every value was checked. */
+  readonly configsOf: (groupId: string) => ReadonlyMap<string, string>
 }
+
+const noConfigs: ReadonlyMap<string, string> = new Map()
 
 export const standardGroupSettings: GroupSettings = {
   sessionTimeoutMsMin: 6_000,
@@ -44,9 +56,14 @@ export const standardGroupSettings: GroupSettings = {
   offsetsRetentionCheckIntervalMs: 600_000,
   consumerSessionTimeoutMs: 45_000,
   consumerHeartbeatIntervalMs: 5_000,
+  consumerSessionTimeoutMsMin: 45_000,
+  consumerSessionTimeoutMsMax: 60_000,
+  consumerHeartbeatIntervalMsMin: 5_000,
+  consumerHeartbeatIntervalMsMax: 15_000,
   consumerGroupSizeMax: 2_147_483_647,
   consumerAssignors: ['uniform', 'range'],
   consumerMigrationPolicy: 'bidirectional',
+  configsOf: () => noConfigs,
 }
 
 /** A member that never had an answer to its first join is given up after this, however long the rebalance takes. */
@@ -79,6 +96,11 @@ export function assertSettings(settings: GroupSettings): void {
   assert(settings.sessionTimeoutMsMin <= settings.sessionTimeoutMsMax, 'group.min.session.timeout.ms is at most the maximum')
   assert(settings.groupSizeMax >= 1, 'group.max.size is at least 1')
   assert(settings.offsetsRetentionCheckIntervalMs > 0, 'offsets.retention.check.interval.ms is positive')
+  assert(
+    settings.consumerSessionTimeoutMsMin <= settings.consumerSessionTimeoutMsMax &&
+      settings.consumerHeartbeatIntervalMsMin <= settings.consumerHeartbeatIntervalMsMax,
+    'the bounds of a group’s own times are a range',
+  )
   assert(settings.consumerAssignors.length > 0, 'group.consumer.assignors names one at least')
   assert(
     settings.consumerHeartbeatIntervalMs < settings.consumerSessionTimeoutMs,

@@ -2,6 +2,7 @@
 // broker it asks.
 
 import { topicId } from '../../model/ids.ts'
+import { connectionCapsOf } from '../configs/connection-caps.ts'
 import { Access } from '../guard/access.ts'
 import { versionFallback } from '../handlers/api-versions.ts'
 import { servedApis } from '../handlers/registry.ts'
@@ -55,6 +56,7 @@ export class KafkaFront {
       listeners: settings.listeners,
       security: { tls: security.tls, authentication: () => saslAuthentication(security, limits.listener, clock) },
       limits: limits.listener,
+      caps: () => connectionCapsOf(ports.broker, limits.listener.connectionsMax),
       intake,
       connectionRates,
       clock,

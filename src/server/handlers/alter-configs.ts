@@ -1,8 +1,6 @@
-// Owns answering AlterConfigs and IncrementalAlterConfigs (KIP-339) for topics. Does not own which configs there are and what they mean
-// (broker). A broker's own configs come from its file, its environment and its flags, and are read-only here.
+// Owns answering AlterConfigs and IncrementalAlterConfigs (KIP-339). Which resources and configs there are: configs/.
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
-import { topicNameFault } from '../../model/topic-name.ts'
 import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
 import {
   type AlterConfigsRequest,
@@ -13,7 +11,7 @@ import {
   readAlterConfigsRequest,
   writeAlterConfigsResponse,
 } from '../../protocol/generated/alter-configs.ts'
-import { AlterConfigOpType, ConfigResourceType } from '../../protocol/generated/enums.ts'
+import { AlterConfigOpType } from '../../protocol/generated/enums.ts'
 import {
   type AlterableConfig,
   type IncrementalAlterConfigsRequest,
@@ -22,6 +20,7 @@ import {
   readIncrementalAlterConfigsRequest,
   writeIncrementalAlterConfigsResponse,
 } from '../../protocol/generated/incremental-alter-configs.ts'
+import { type ConfigResource, configResourceOf, type Operation } from '../configs/config-resources.ts'
 import type { Call } from '../front/call.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { ConfigChange, ConfigEntry, HandlerPorts, KafkaFailure } from '../ports.ts'
@@ -44,11 +43,10 @@ export function alterConfigsApi(ports: HandlerPorts): ServedApi {
     read: readAlterConfigsRequest,
     write: writeAlterConfigsResponse,
     handle: async (request, call) => {
-      const change = (resource: AlterConfigsRequest['resources'][number]): ConfigChange => {
-        // All that is not named goes back to its default.
-        return () => succeed(new Map(resource.configs.map(({ name, value }) => [name, value ?? ''])))
-      }
-      return alterConfigsResponse({ responses: await alterAll(ports, call, { ...request, change }) })
+      // All that is not named goes back to its default.
+      const change: ChangeOf<AlterConfigsRequest['resources'][number]['configs'][number]> = (resource) => () =>
+        succeed(new Map(resource.configs.map(({ name, value }) => [name, value ?? ''])))
+      return alterConfigsResponse({ responses: await alterAll(ports, call, { ...request, change, isIncremental: false }) })
     },
     failed: (request, errorCode) =>
       alterConfigsResponse({ responses: request.resources.map((resource) => response(resource, { errorCode, message: null })) }),
@@ -62,14 +60,13 @@ export function incrementalAlterConfigsApi(ports: HandlerPorts): ServedApi {
     read: readIncrementalAlterConfigsRequest,
     write: writeIncrementalAlterConfigsResponse,
     handle: async (request, call) => {
-      const change = ({ resourceName, configs }: Resource<AlterableConfig>): ConfigChange => {
-        return (own) => {
-          const topic = ports.broker.topicByName(resourceName)
-          const shown = topic === undefined ? [] : ports.broker.describeTopicConfigs(topic)
-          return applied(own, configs, new Map(shown.map((entry) => [entry.name, entry])))
-        }
-      }
-      return incrementalAlterConfigsResponse({ responses: await alterAll(ports, call, { ...request, change }) })
+      const change: ChangeOf<AlterableConfig> =
+        ({ configs }, found) =>
+        (own) =>
+          applied(own, configs, found)
+      return incrementalAlterConfigsResponse({
+        responses: await alterAll(ports, call, { ...request, change, isIncremental: true }),
+      })
     },
     failed: (request, errorCode) =>
       incrementalAlterConfigsResponse({
@@ -89,10 +86,13 @@ const response = (
     errorMessage: briefly(failure?.message ?? null),
   })
 
+type ChangeOf<Config> = (resource: Resource<Config>, found: ConfigResource) => ConfigChange
+
 interface Alteration<Config> {
   readonly resources: ReadonlyArray<Resource<Config>>
   readonly validateOnly: boolean
-  readonly change: (resource: Resource<Config>) => ConfigChange
+  readonly change: ChangeOf<Config>
+  readonly isIncremental: boolean
 }
 
 interface NamedValue {
@@ -104,52 +104,39 @@ interface NamedValue {
 async function alterAll<Config extends NamedValue>(
   ports: HandlerPorts,
   call: Call,
-  { resources, validateOnly, change }: Alteration<Config>,
+  alteration: Alteration<Config>,
 ): Promise<AlterConfigsResourceResponse[]> {
+  const { resources } = alteration
   const keyOf = ({ resourceType, resourceName }: Resource<Config>): string => `${resourceType} ${resourceName}`
   const twice = repeated(resources.map(keyOf))
   const answers = resources.map(async (resource) => {
     const failure = twice.has(keyOf(resource))
       ? { errorCode: ErrorCode.INVALID_REQUEST, message: 'Each resource must appear at most once.' }
-      : await alter(ports, resource, { validateOnly, change: change(resource) })
+      : await alter(ports, resource, alteration)
     call.countError(failure?.errorCode ?? ErrorCode.NONE)
     return response(resource, failure)
   })
   return Promise.all(answers)
 }
 
-async function alter(
-  { broker, clock, limits }: HandlerPorts,
-  resource: Resource<NamedValue>,
-  { validateOnly, change }: { readonly validateOnly: boolean; readonly change: ConfigChange },
+async function alter<Config extends NamedValue>(
+  ports: HandlerPorts,
+  resource: Resource<Config>,
+  { validateOnly, change, isIncremental }: Alteration<Config>,
 ): Promise<KafkaFailure | undefined> {
   const { resourceType, resourceName, configs } = resource
   const refused = refusedNames(configs)
   if (refused !== undefined) return refused
-  if (resourceType !== ConfigResourceType.TOPIC) return refusedOfBroker(broker.nodeId, resource)
-  const badName = topicNameFault(resourceName)
-  if (badName !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: badName }
-  const topic = broker.topicByName(resourceName)
-  if (topic === undefined)
-    return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `The topic '${resourceName}' does not exist.` }
+  const found = configResourceOf(ports, resourceType, resourceName)
+  if (!found.ok) return found.failure
+  if (found.value.onlyIncremental === true && !isIncremental)
+    return { errorCode: ErrorCode.INVALID_REQUEST, message: `Unknown resource type ${resourceType}` }
+  const { clock, limits } = ports
   const late = (): Outcome<never, KafkaFailure> =>
     fail({ errorCode: ErrorCode.REQUEST_TIMED_OUT, message: 'the change is not in the bucket yet; it goes on' })
-  const changed = broker.alterTopicConfigs(topic.id, change, validateOnly)
+  const changed = found.value.alter(change(resource, found.value), validateOnly)
   const altered = await within<Outcome<undefined, KafkaFailure>>(clock, limits.metadata.changeMs, changed, late)
   return altered.ok ? undefined : altered.failure
-}
-
-/** A broker has no configs set at run time: removing one (as tools do with throttles, to be sure) has nothing to do. */
-function refusedOfBroker(
-  nodeId: number,
-  { resourceType, resourceName, configs }: Resource<NamedValue>,
-): KafkaFailure | undefined {
-  const invalid = (message: string): KafkaFailure => ({ errorCode: ErrorCode.INVALID_REQUEST, message })
-  if (resourceType !== ConfigResourceType.BROKER) return invalid(`configs of resource type ${resourceType} cannot be altered`)
-  // The empty name means the defaults of all brokers.
-  if (resourceName !== '' && resourceName !== String(nodeId)) return invalid(`this is broker ${nodeId}`)
-  if (configs.every(({ configOperation }) => configOperation === AlterConfigOpType.DELETE)) return undefined
-  return invalid("A broker's configs are not altered at run time: set them in its file, environment or flags and restart it")
 }
 
 function refusedNames(configs: readonly NamedValue[]): KafkaFailure | undefined {
@@ -160,41 +147,51 @@ function refusedNames(configs: readonly NamedValue[]): KafkaFailure | undefined 
   return empty.length > 0 ? invalid(`Null value not supported for: ${empty.map(({ name }) => name).join(', ')}`) : undefined
 }
 
-/** What the topic's own configs become; `known` are all that it could have, with the values in force. */
+/** What the resource's own configs become. */
 function applied(
   own: ReadonlyMap<string, string>,
   changes: readonly AlterableConfig[],
-  known: ReadonlyMap<string, ConfigEntry>,
+  found: ConfigResource,
 ): ReturnType<ConfigChange> {
+  const known = new Map((found.alterable?.() ?? found.entries()).map((entry) => [entry.name, entry]))
   const wanted = new Map(own)
   for (const { name, value, configOperation } of changes) {
+    const operation = operations.get(configOperation)
+    if (operation === undefined)
+      return fail({ errorCode: ErrorCode.INVALID_REQUEST, message: `Unknown operation type ${configOperation}` })
     const entry = known.get(name)
-    if (entry === undefined) return fail({ errorCode: ErrorCode.INVALID_CONFIG, message: `Unknown topic config name: ${name}` })
-    switch (configOperation) {
-      case AlterConfigOpType.SET:
-        wanted.set(name, value ?? '')
-        break
-      case AlterConfigOpType.DELETE:
-        wanted.delete(name)
-        break
-      case AlterConfigOpType.APPEND:
-      case AlterConfigOpType.SUBTRACT: {
-        const verb = configOperation === AlterConfigOpType.APPEND ? 'append to' : 'subtract from'
-        if (entry.type !== listType)
-          return fail({ errorCode: ErrorCode.INVALID_CONFIG, message: `Can't ${verb} key ${name} because its type is not LIST.` })
-        const [before, named] = [wordsOf(entry.value ?? ''), wordsOf(value ?? '')]
-        const after =
-          configOperation === AlterConfigOpType.APPEND
-            ? [...before, ...named.filter((word) => !before.includes(word))]
-            : before.filter((word) => !named.includes(word))
-        wanted.set(name, after.join(','))
-        break
-      }
-      default:
-        return fail({ errorCode: ErrorCode.INVALID_REQUEST, message: `Unknown operation type ${configOperation}` })
+    const refusal =
+      found.refusalOfOperation?.(operation, name) ?? (entry === undefined ? found.refusalOfUnknown?.(name) : undefined)
+    if (refusal !== undefined) return fail(refusal)
+    if (operation === 'SET') wanted.set(name, value ?? '')
+    else if (operation === 'DELETE') wanted.delete(name)
+    else {
+      const list = listOf(entry, { name, value: value ?? '', operation })
+      if (!list.ok) return list
+      wanted.set(name, list.value)
     }
   }
   return succeed(wanted)
+}
+
+const operations: ReadonlyMap<number, Operation> = new Map(
+  Object.entries(AlterConfigOpType).map(([operation, code]) => [code, operation as Operation]),
+)
+
+function listOf(
+  entry: ConfigEntry | undefined,
+  { name, value, operation }: { readonly name: string; readonly value: string; readonly operation: 'APPEND' | 'SUBTRACT' },
+): Outcome<string, KafkaFailure> {
+  if (entry?.type !== listType) {
+    const verb = operation === 'APPEND' ? 'append to' : 'subtract from'
+    return fail({ errorCode: ErrorCode.INVALID_CONFIG, message: `Can't ${verb} key ${name} because its type is not LIST.` })
+  }
+  const [before, named] = [wordsOf(entry.value ?? ''), wordsOf(value)]
+  const after =
+    operation === 'APPEND'
+      ? [...before, ...named.filter((word) => !before.includes(word))]
+      : before.filter((word) => !named.includes(word))
+  return succeed(after.join(','))
 }
 
 const wordsOf = (list: string): string[] =>

@@ -1,7 +1,6 @@
-// Owns answering DescribeConfigs for topics and for this broker.
+// Owns answering DescribeConfigs. Which resources there are and what they show: configs/.
 
-import { topicNameFault } from '../../model/topic-name.ts'
-import { ApiKey, briefly, ErrorCode } from '../../protocol/index.ts'
+import { ApiKey, briefly } from '../../protocol/index.ts'
 import {
   type DescribeConfigsRequest,
   type DescribeConfigsResource,
@@ -15,7 +14,7 @@ import {
   readDescribeConfigsRequest,
   writeDescribeConfigsResponse,
 } from '../../protocol/generated/describe-configs.ts'
-import { ConfigResourceType } from '../../protocol/generated/enums.ts'
+import { configResourceOf } from '../configs/config-resources.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { ConfigEntry, HandlerPorts } from '../ports.ts'
 
@@ -50,34 +49,14 @@ function describe(
   request: DescribeConfigsRequest,
 ): DescribeConfigsResult {
   const { resourceType, resourceName, configurationKeys } = resource
-  const found = entriesOf(ports, resource)
-  if ('errorCode' in found) return failed(resource, found.errorCode, found.message)
+  const found = configResourceOf(ports, resourceType, resourceName)
+  if (!found.ok) return failed(resource, found.failure.errorCode, found.failure.message)
   const wanted = configurationKeys === null || configurationKeys.length === 0 ? undefined : new Set(configurationKeys)
-  const configs = found.entries.filter(({ name }) => wanted?.has(name) ?? true).map((entry) => shown(entry, request))
+  const configs = found.value
+    .entries()
+    .filter(({ name }) => wanted?.has(name) ?? true)
+    .map((entry) => shown(entry, request))
   return describeConfigsResult({ resourceType, resourceName, configs })
-}
-
-type Found = { readonly entries: readonly ConfigEntry[] } | { readonly errorCode: number; readonly message: string }
-
-function entriesOf(ports: HandlerPorts, { resourceType, resourceName }: DescribeConfigsResource): Found {
-  const { broker } = ports
-  switch (resourceType) {
-    case ConfigResourceType.TOPIC: {
-      if (topicNameFault(resourceName) !== undefined)
-        return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: 'not a topic name' }
-      const topic = broker.topicByName(resourceName)
-      if (topic === undefined)
-        return { errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message: `there is no topic ${resourceName}` }
-      return { entries: broker.describeTopicConfigs(topic) }
-    }
-    case ConfigResourceType.BROKER:
-      // The empty name means the cluster-wide dynamic defaults, of which there are none.
-      if (resourceName === '') return { entries: [] }
-      if (resourceName === String(broker.nodeId)) return { entries: broker.describeBrokerConfigs() }
-      return { errorCode: ErrorCode.INVALID_REQUEST, message: `this is broker ${String(broker.nodeId)}` }
-    default:
-      return { errorCode: ErrorCode.INVALID_REQUEST, message: `configs of resource type ${resourceType} are not served` }
-  }
 }
 
 function shown(entry: ConfigEntry, request: DescribeConfigsRequest): DescribeConfigsResourceResult {

@@ -1,4 +1,4 @@
-// Owns answering ListConfigResources (KIP-1142): which topics and brokers have configs. Groups and client metrics have none here.
+// Owns answering ListConfigResources (KIP-1142): which topics, brokers, groups and client metrics have configs.
 
 import { ApiKey, ErrorCode } from '../../protocol/index.ts'
 import { ConfigResourceType } from '../../protocol/generated/enums.ts'
@@ -31,8 +31,8 @@ export function listConfigResourcesApi(ports: HandlerPorts): ServedApi {
     read: readListConfigResourcesRequest,
     write: writeListConfigResourcesResponse,
     handle: (request, call) => {
-      if (call.version < typesFrom) return listConfigResourcesResponse()
-      const types = request.resourceTypes.length === 0 ? allTypes : [...new Set(request.resourceTypes)]
+      const asked = call.version < typesFrom ? [ConfigResourceType.CLIENT_METRICS] : request.resourceTypes
+      const types = asked.length === 0 ? allTypes : [...new Set(asked)]
       if (types.some((type) => !allTypes.includes(type))) {
         call.countError(ErrorCode.UNSUPPORTED_VERSION)
         return listConfigResourcesResponse({ errorCode: ErrorCode.UNSUPPORTED_VERSION })
@@ -43,13 +43,23 @@ export function listConfigResourcesApi(ports: HandlerPorts): ServedApi {
   })
 }
 
+const named = (resourceType: number, names: Iterable<string>): ConfigResource[] =>
+  [...names].map((resourceName) => configResource({ resourceType, resourceName }))
+
 function resourcesOf({ broker }: HandlerPorts, resourceType: number): ConfigResource[] {
   switch (resourceType) {
     case ConfigResourceType.TOPIC:
-      return [...broker.topics()].map(({ name }) => configResource({ resourceType, resourceName: name }))
+      return named(
+        resourceType,
+        [...broker.topics()].map(({ name }) => name),
+      )
     case ConfigResourceType.BROKER:
     case ConfigResourceType.BROKER_LOGGER:
       return [configResource({ resourceType, resourceName: String(broker.nodeId) })]
+    case ConfigResourceType.CLIENT_METRICS:
+      return named(resourceType, broker.configs.names('client-metrics'))
+    case ConfigResourceType.GROUP:
+      return named(resourceType, broker.configs.names('group'))
     default:
       return []
   }

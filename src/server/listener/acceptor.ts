@@ -8,16 +8,17 @@ import { OpError } from '../../base/op-error.ts'
 import { anonymous, type Principal } from '../security/principal.ts'
 import { usesTls } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
+import { addressOf } from './address.ts'
 import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 
 const backlog = 1024
 
 export interface AcceptorPorts {
-  /** Undefined when no listener uses TLS. */
+  /** Undefined where the listener uses none. */
   readonly tls: TlsIdentity | undefined
   readonly handshakeMs: number
-  /** Whether there is room for one more. What is refused is closed. */
-  admit(): boolean
+  /** Whether there is room for one more from this address. What is refused is closed. */
+  admit(address: string): boolean
   /** How long a connection from this address waits for its end, for it is one too many; 0: it is served. */
   throttleMs(address: string): number
   after(delayMs: number, callback: () => void): Cancel
@@ -26,9 +27,6 @@ export interface AcceptorPorts {
   /** The listening socket itself reports an error and goes on, for instance EMFILE. */
   troubled(endpoint: Endpoint, error: Error): void
 }
-
-/** On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d. */
-export const hostOf = (socket: Socket): string => (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 
 const showClient = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`
 
@@ -132,12 +130,13 @@ export class Acceptor {
   }
 
   readonly #onSocket = (socket: Socket): void => {
-    if (!this.#ports.admit()) {
+    const address = addressOf(socket)
+    if (!this.#ports.admit(address)) {
       socket.on('error', () => undefined)
       socket.destroy()
       return
     }
-    const throttleMs = this.#ports.throttleMs(hostOf(socket))
+    const throttleMs = this.#ports.throttleMs(address)
     if (throttleMs > 0) this.#hold(socket, throttleMs)
     else if (this.#tls === undefined) this.#ports.ready(socket, this.endpoint, anonymous)
     else this.#beginHandshake(socket, this.#tls)

@@ -12,6 +12,7 @@ import type { Principal } from '../security/principal.ts'
 import { usesSasl } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
 import { Acceptor } from './acceptor.ts'
+import { addressOf } from './address.ts'
 import { Budget } from './budget.ts'
 import { type CloseReason, Connection, type ListenerShared, type RequestIntake } from './connection.ts'
 import { ListenerCounters } from './counters.ts'
@@ -25,16 +26,25 @@ export interface BoundAddress {
 
 /** How clients prove who they are. */
 export interface ListenerSecurity {
-  /** Undefined when no listener uses TLS. */
-  readonly tls: TlsIdentity | undefined
+  /** By the name of the listener. */
+  readonly tls: ReadonlyMap<string, TlsIdentity>
   /** For a new connection of a listener with SASL. */
   authentication(endpoint: Endpoint): Authentication
+}
+
+/** How many connections there may be. */
+export interface ConnectionCaps {
+  readonly all: number
+  /** From one address; `Infinity` is no limit. */
+  readonly of: (address: string) => number
 }
 
 export interface KafkaListenerOptions {
   readonly listeners: readonly ListenerPlan[]
   readonly security: ListenerSecurity
   readonly limits: ListenerLimits
+  /** Of the moment: they may change while the node runs. */
+  readonly caps: () => ConnectionCaps
   readonly intake: RequestIntake
   readonly connectionRates: ConnectionRates
   readonly clock: Clock
@@ -52,6 +62,7 @@ export class KafkaListener {
   readonly #options: KafkaListenerOptions
   readonly #acceptors: readonly Acceptor[]
   readonly #connections = new Set<Connection>()
+  readonly #byAddress = new Map<string, number>()
   readonly #shared: ListenerShared
   readonly #limiter: LogLimiter
   #toFlush: Connection[] = []
@@ -152,9 +163,9 @@ export class KafkaListener {
     return new Acceptor(plan, {
       throttleMs: (address) => connectionRates.throttleMs(address),
       after: (delayMs, callback) => clock.after(delayMs, callback),
-      tls: security.tls,
+      tls: security.tls.get(plan.name),
       handshakeMs: limits.handshakeMs,
-      admit: () => this.#admit(),
+      admit: (address) => this.#admit(address),
       ready: (socket, endpoint, principal) => {
         this.#begin(socket, endpoint, principal)
       },
@@ -170,30 +181,46 @@ export class KafkaListener {
     })
   }
 
-  #admit(): boolean {
+  #admit(address: string): boolean {
     this.counters.connectionsAccepted += 1
-    if (!this.#draining && this.#makeRoom()) return true
+    const caps = this.#options.caps()
+    if (this.#isFull(address, caps)) return false
+    if (!this.#draining && this.#makeRoom(caps.all)) return true
     this.counters.connectionsRefused += 1
-    const limit = this.#options.limits.connectionsMax
+    const limit = caps.all
     this.#limiter.warn('refused', 'refused a connection: the maximum is open and none is idle', { limit })
     return false
   }
 
+  #isFull(address: string, { of }: ConnectionCaps): boolean {
+    const limit = of(address)
+    if ((this.#byAddress.get(address) ?? 0) < limit) return false
+    this.counters.connectionsRefused += 1
+    this.#limiter.warn('refused-address', 'refused a connection: its address has as many as it may', { address, limit })
+    return true
+  }
+
   #begin(socket: Socket, endpoint: Endpoint, principal: Principal): void {
-    const { security } = this.#options
+    const { security, caps } = this.#options
+    // Others may have come first while it shook hands.
+    if (this.#isFull(addressOf(socket), caps())) {
+      socket.destroy()
+      return
+    }
     const authentication = usesSasl(endpoint.protocol) ? security.authentication(endpoint) : new OpenAuthentication(principal)
     const identity = { id: this.#nextConnectionId, endpoint, authentication }
     const connection = new Connection(socket, identity, this.#shared)
     this.#nextConnectionId += 1
     this.#connections.add(connection)
+    this.#byAddress.set(connection.remoteHost, (this.#byAddress.get(connection.remoteHost) ?? 0) + 1)
     this.counters.connectionsOpen = this.#connections.size
     // Its handshake ended after the drain had begun.
     if (this.#draining) connection.drain()
   }
 
-  #makeRoom(): boolean {
+  #makeRoom(connectionsMax: number): boolean {
     const waiting = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.waiting, 0)
-    if (this.#connections.size + waiting < this.#options.limits.connectionsMax) return true
+    if (this.#connections.size + waiting < connectionsMax) return true
     const before = this.#options.clock.monotonicMs() - evictableIdleMs
     let oldest: Connection | undefined
     for (const connection of this.#connections) {
@@ -216,6 +243,9 @@ export class KafkaListener {
 
   #onConnectionClosed(connection: Connection, why: CloseReason): void {
     assert(this.#connections.delete(connection), 'a connection closes once')
+    const left = (this.#byAddress.get(connection.remoteHost) ?? 1) - 1
+    if (left > 0) this.#byAddress.set(connection.remoteHost, left)
+    else this.#byAddress.delete(connection.remoteHost)
     this.counters.connectionsOpen = this.#connections.size
     const fields = { client: connection.remoteAddress, listener: connection.endpoint.name, reason: why.detail }
     switch (why.kind) {

@@ -19,7 +19,7 @@ import { PlainUsers } from './plain-users.ts'
 import { usesSasl, usesTls } from './protocol.ts'
 import type { SaslMechanism, SaslName } from './sasl-mechanism.ts'
 import { credentialFor, ScramMechanism } from './scram.ts'
-import { type TlsIdentity, WatchedTlsIdentity } from './tls-identity.ts'
+import { type TlsIdentity, type TlsKey, WatchedTlsIdentity } from './tls-identity.ts'
 
 interface SecurityWorld {
   readonly clock: Clock
@@ -29,12 +29,13 @@ interface SecurityWorld {
 
 /** What the Kafka front is given. */
 export interface FrontSecurity {
-  readonly tls: TlsIdentity | undefined
+  /** By the name of the listener. */
+  readonly tls: ReadonlyMap<string, TlsIdentity>
   readonly mechanisms: ReadonlyMap<string, SaslMechanism>
   readonly sessionMsMax: number
 }
 
-export const noSecurity: FrontSecurity = { tls: undefined, mechanisms: new Map(), sessionMsMax: 0 }
+export const noSecurity: FrontSecurity = { tls: new Map(), mechanisms: new Map(), sessionMsMax: 0 }
 
 /** A new connection's state, on a listener with SASL. */
 export function saslAuthentication(security: FrontSecurity, limits: ListenerLimits, clock: Clock): SaslAuthentication {
@@ -51,7 +52,7 @@ export function saslAuthentication(security: FrontSecurity, limits: ListenerLimi
 export class NodeSecurity {
   readonly #world: SecurityWorld
   readonly #settings: NodeSettings
-  readonly #tls: WatchedTlsIdentity | undefined
+  readonly #tls: FrontSecurity['tls']
   readonly #mechanisms: ReadonlyArray<(scram: ScramUsers) => SaslMechanism>
   readonly #closers: ReadonlyArray<() => void>
 
@@ -59,7 +60,7 @@ export class NodeSecurity {
     settings: NodeSettings,
     world: SecurityWorld,
     parts: {
-      readonly tls: WatchedTlsIdentity | undefined
+      readonly tls: FrontSecurity['tls']
       readonly mechanisms: ReadonlyArray<(scram: ScramUsers) => SaslMechanism>
       readonly closers: ReadonlyArray<() => void>
     },
@@ -75,8 +76,7 @@ export class NodeSecurity {
   static async open(settings: NodeSettings, listeners: readonly ListenerPlan[], world: SecurityWorld): Promise<NodeSecurity> {
     const closers: Array<() => void> = []
     try {
-      const tls = listeners.some(({ protocol }) => usesTls(protocol)) ? await openTls(settings, world) : undefined
-      if (tls !== undefined) closers.push(() => { tls.close() }) // prettier-ignore
+      const tls = await openIdentities(settings, listeners, { ...world, closers })
       const mechanisms: Array<(scram: ScramUsers) => SaslMechanism> = []
       if (listeners.some(({ protocol }) => usesSasl(protocol))) {
         for (const name of settings.sasl.mechanisms) mechanisms.push(await openMechanism(name, settings, { ...world, closers }))
@@ -116,23 +116,66 @@ export class NodeSecurity {
   }
 }
 
-async function openTls(settings: NodeSettings, world: SecurityWorld): Promise<WatchedTlsIdentity> {
-  const { certificateFile, keyFile, principalMappingRules, ...others } = settings.tls
+type Closing = SecurityWorld & { readonly closers: Array<() => void> }
+
+/** Listeners with nothing of their own share one. */
+async function openIdentities(
+  settings: NodeSettings,
+  listeners: readonly ListenerPlan[],
+  world: Closing,
+): Promise<FrontSecurity['tls']> {
+  const identities = new Map<string, TlsIdentity>()
+  let shared: TlsIdentity | undefined
+  for (const { name, protocol } of listeners) {
+    if (!usesTls(protocol)) continue
+    const own = settings.listenerTls[name]
+    if (own === undefined) shared ??= await openTls(settings.tls, settings, { ...world, settingOf: (key) => `tls.${key}` })
+    const identity =
+      own === undefined
+        ? shared
+        : await openTls({ ...settings.tls, ...own }, settings, {
+            ...world,
+            log: world.log.with({ listener: name }),
+            settingOf: (key) => (camelCase(key) in own ? `listener-tls.${name}.${key}` : `tls.${key}`),
+          })
+    if (identity !== undefined) identities.set(name, identity)
+  }
+  return identities
+}
+
+const camelCase = (key: string): string => key.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+async function openTls(
+  tls: NodeSettings['tls'],
+  { security: { reloadIntervalMs } }: NodeSettings,
+  world: Closing & { readonly settingOf: (key: TlsKey) => string },
+): Promise<WatchedTlsIdentity> {
+  const { certificateFile, keyFile, principalMappingRules, ...others } = tls
+  const { settingOf } = world
   if (certificateFile === undefined || keyFile === undefined) {
-    const detail = 'a listener uses TLS, but there is no certificate; set tls.certificate-file and tls.key-file'
+    const detail = `a listener uses TLS, but there is no certificate; set ${settingOf('certificate-file')} and ${settingOf('key-file')}`
     throw new OpError('invalid', { code: 'TLS_CERTIFICATE_MISSING', detail })
   }
   const rules = parseMappingRules(principalMappingRules)
-  if (!rules.ok)
-    throw new OpError('invalid', { code: 'MAPPING_RULES_INVALID', detail: `tls.principal-mapping-rules: ${rules.failure}` })
-  const { reloadIntervalMs } = settings.security
-  return WatchedTlsIdentity.open({ ...others, certificateFile, keyFile, reloadIntervalMs }, rules.value, world)
+  if (!rules.ok) {
+    const detail = `${settingOf('principal-mapping-rules')}: ${rules.failure}`
+    throw new OpError('invalid', { code: 'MAPPING_RULES_INVALID', detail })
+  }
+  const identity = await WatchedTlsIdentity.open(
+    { ...others, certificateFile, keyFile, reloadIntervalMs, settingOf },
+    rules.value,
+    world,
+  )
+  world.closers.push(() => {
+    identity.close()
+  })
+  return identity
 }
 
 async function openMechanism(
   name: SaslName,
   settings: NodeSettings,
-  world: SecurityWorld & { readonly closers: Array<() => void> },
+  world: Closing,
 ): Promise<(scram: ScramUsers) => SaslMechanism> {
   const { sasl, security } = settings
   const { closers, idSource, clock, log } = world

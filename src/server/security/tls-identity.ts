@@ -23,7 +23,12 @@ export interface TlsSettings {
   readonly clientAuth: ClientAuth
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3'
   readonly reloadIntervalMs: number
+  /** What the setting is called: that of all listeners, or of one. */
+  readonly settingOf: (key: TlsKey) => string
 }
+
+export type TlsKey =
+  'certificate-file' | 'key-file' | 'key-password' | 'ca-file' | 'client-auth' | 'min-version' | 'principal-mapping-rules'
 
 /** What the listener needs of it. */
 export interface TlsIdentity {
@@ -35,19 +40,15 @@ export interface TlsIdentity {
   principalOf(certificate: Uint8Array | undefined): Outcome<Principal, string>
 }
 
-const certificateSetting = 'tls.certificate-file'
-const keySetting = 'tls.key-file'
-const caSetting = 'tls.ca-file'
-
 function invalid(detail: string, cause?: unknown): OpError {
   return new OpError('invalid', { code: 'TLS_FILES_INVALID', detail, ...(cause === undefined ? {} : { cause }) })
 }
 
-function filesOf({ certificateFile, keyFile, caFile }: TlsSettings): NamedFile[] {
+function filesOf({ certificateFile, keyFile, caFile, settingOf }: TlsSettings): NamedFile[] {
   return [
-    { setting: certificateSetting, path: certificateFile },
-    { setting: keySetting, path: keyFile },
-    ...(caFile === undefined ? [] : [{ setting: caSetting, path: caFile }]),
+    { setting: settingOf('certificate-file'), path: certificateFile },
+    { setting: settingOf('key-file'), path: keyFile },
+    ...(caFile === undefined ? [] : [{ setting: settingOf('ca-file'), path: caFile }]),
   ]
 }
 
@@ -62,13 +63,13 @@ function certificateOf(setting: string, path: string, pem: Buffer): X509Certific
   }
 }
 
-function keyOf({ keyFile, keyPassword }: TlsSettings, pem: Buffer): KeyObject {
+function keyOf({ keyFile, keyPassword, settingOf }: TlsSettings, pem: Buffer): KeyObject {
   try {
     return createPrivateKey({ key: pem, ...(keyPassword === undefined ? {} : { passphrase: keyPassword }) })
   } catch {
     // What OpenSSL says of a key stays here: not a word about it leaves.
-    const remedy = 'name a private key in PEM, and its password in tls.key-password if it has one'
-    throw invalid(`${keySetting} names ${keyFile}, which cannot be read as a private key; ${remedy}`)
+    const remedy = `name a private key in PEM, and its password in ${settingOf('key-password')} if it has one`
+    throw invalid(`${settingOf('key-file')} names ${keyFile}, which cannot be read as a private key; ${remedy}`)
   }
 }
 
@@ -77,6 +78,8 @@ function contextOf(
   settings: TlsSettings,
   contents: FileContents,
 ): { context: SecureContextOptions; certificate: X509Certificate } {
+  const { settingOf } = settings
+  const [certificateSetting, keySetting, caSetting] = [settingOf('certificate-file'), settingOf('key-file'), settingOf('ca-file')]
   const cert = contents.get(certificateSetting) ?? Buffer.alloc(0)
   const key = contents.get(keySetting) ?? Buffer.alloc(0)
   const ca = contents.get(caSetting)
@@ -165,7 +168,9 @@ export class WatchedTlsIdentity implements TlsIdentity {
     const subject = subjectOf(certificate)
     if (subject === undefined) return fail('the subject of the client’s certificate cannot be read')
     const name = this.#rules.nameOf(subject)
-    return name === undefined ? fail(`no rule of tls.principal-mapping-rules fits ${subject}`) : succeed(userNamed(name))
+    return name === undefined
+      ? fail(`no rule of ${this.#settings.settingOf('principal-mapping-rules')} fits ${subject}`)
+      : succeed(userNamed(name))
   }
 
   close(): void {

@@ -67,7 +67,7 @@ async function start(policy: { readonly allowIfNone: boolean } | undefined): Pro
     broker,
     groups: memoryGroups(broker),
     settings: { listeners, ...aclPolicy },
-    security: { tls: undefined, sessionMsMax: 0, mechanisms: new Map([['PLAIN', new PlainMechanism(() => 'x')]]) },
+    security: { tls: new Map(), sessionMsMax: 0, mechanisms: new Map([['PLAIN', new PlainMechanism(() => 'x')]]) },
   })
 }
 

@@ -275,7 +275,7 @@ describe('DescribeConfigs', () => {
     const resources = [
       describeConfigsResource({ resourceType: 2, resourceName: 't', configurationKeys: null }),
       describeConfigsResource({ resourceType: 2, resourceName: 't', configurationKeys: ['retention.ms'] }),
-      describeConfigsResource({ resourceType: 4, resourceName: '7', configurationKeys: null }),
+      describeConfigsResource({ resourceType: 4, resourceName: '7', configurationKeys: ['num.partitions'] }),
       describeConfigsResource({ resourceType: 4, resourceName: '8', configurationKeys: null }),
       describeConfigsResource({ resourceType: 2, resourceName: 'none', configurationKeys: null }),
       describeConfigsResource({ resourceType: 8, resourceName: '7', configurationKeys: null }),
@@ -292,7 +292,7 @@ describe('DescribeConfigs', () => {
       [0, 1],
       [ErrorCode.INVALID_REQUEST, 0],
       [ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 0],
-      [ErrorCode.INVALID_REQUEST, 0],
+      [0, 2],
     ])
     expect(results[1]!.configs[0]!).toMatchObject({
       value: '604800000',

@@ -3,6 +3,8 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/base/node/system-clock.ts'
+import { LogLevels } from '../../../src/base/log-levels.ts'
+import { standardGroupSettings } from '../../../src/groups/index.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { type Prng, seededPrng } from '../../../src/base/prng.ts'
 import { Acls } from '../../../src/broker/core/index.ts'
@@ -68,8 +70,15 @@ describe('an API with a guard', () => {
         clock: systemClock,
         prng: seededPrng(1),
         log: silentLog,
+        logLevels: new LogLevels('INFO'),
         logDir: { path: '/somewhere', space: () => Promise.resolve({ totalBytes: 2, usableBytes: 1 }) },
-        settings: { listeners: [plainListener], rack: null, autoCreateTopics: true, aclPolicy: policy },
+        settings: {
+          listeners: [plainListener],
+          rack: null,
+          autoCreateTopics: true,
+          groups: standardGroupSettings,
+          aclPolicy: policy,
+        },
         limits: defaultLimits,
         throttles: new ClientThrottles(broker.quotas.set, defaultLimits.quotas, systemClock),
       },

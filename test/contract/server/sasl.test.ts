@@ -25,7 +25,7 @@ const plain = (user: string, password: string): Buffer => Buffer.from(`\u0000${u
 const aliceBytes = plain('alice', 'secret')
 
 const securityOf = (sessionMsMax = 0): FrontSecurity => ({
-  tls: undefined,
+  tls: new Map(),
   sessionMsMax,
   mechanisms: new Map<string, SaslMechanism>([
     ['PLAIN', new PlainMechanism((user) => (user === 'alice' ? 'secret' : undefined))],

@@ -2,19 +2,23 @@
 // that certificates are renewed without a restart.
 
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { X509Certificate } from 'node:crypto'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../../src/base/node/system-clock.ts'
+import { systemIdSource } from '../../../src/base/node/system-id-source.ts'
 import { metadataRequest } from '../../../src/protocol/generated/metadata.ts'
-import type { ListenerPlan } from '../../../src/server/index.ts'
+import type { ListenerPlan, NodeSettings } from '../../../src/server/index.ts'
 import { parseMappingRules } from '../../../src/server/security/mapping-rules.ts'
-import { noSecurity } from '../../../src/server/security/node-security.ts'
+import { NodeSecurity, noSecurity } from '../../../src/server/security/node-security.ts'
 import { showPrincipal } from '../../../src/server/security/principal.ts'
 import { type ClientAuth, type TlsSettings, WatchedTlsIdentity } from '../../../src/server/security/tls-identity.ts'
 import { type Authority, type KeyPair, makeAuthority } from '../../support/certificates.ts'
+import { settings } from '../../support/test-node.ts'
+import { MemoryBroker } from './support/memory-broker.ts'
 import { RawClient } from './support/raw-client.ts'
 import { RecordingLog, type RunningFront, startFront } from './support/running-front.ts'
 
@@ -71,6 +75,7 @@ async function identityFor(order: Order, log = new RecordingLog()): Promise<Watc
     clientAuth: 'none',
     minVersion: 'TLSv1.2',
     reloadIntervalMs: 20,
+    settingOf: (key) => `tls.${key}`,
     ...order,
   }
   return WatchedTlsIdentity.open(settings, rules.value, { clock: systemClock, log })
@@ -80,7 +85,11 @@ async function start(order: Order = {}): Promise<Secured> {
   const log = new RecordingLog()
   const identity = await identityFor(order, log)
   const listener = order.handshakeMs === undefined ? {} : { handshakeMs: order.handshakeMs }
-  const running = await startFront({ settings: { listeners }, security: { ...noSecurity, tls: identity }, listener })
+  const running = await startFront({
+    settings: { listeners },
+    security: { ...noSecurity, tls: new Map([['SSL', identity]]) },
+    listener,
+  })
   const secured = { running, identity, log }
   open.push(secured)
   return secured
@@ -176,7 +185,7 @@ describe('TLS', () => {
     const { running } = await start({ handshakeMs: 60_000 })
     const front = await startFront({
       settings: { listeners },
-      security: { ...noSecurity, tls: open[0]!.identity },
+      security: { ...noSecurity, tls: new Map([['SSL', open[0]!.identity]]) },
       listener: { connectionsMax: 3 },
     })
     const sockets = Array.from({ length: 5 }, () => createConnection({ host: '127.0.0.1', port: front.ports[0]! }))
@@ -327,5 +336,100 @@ describe('the TLS files', () => {
     const identity = await identityFor({ certificateFile: old.certificate, keyFile: old.key }, log)
     identity.close()
     expect(log.warnings().map(({ message }) => message)).toEqual([expect.stringContaining('has expired')])
+  })
+})
+
+describe('each listener', () => {
+  /** The settings of a node, as far as its security goes. */
+  const nodeSettings = (listenerTls: NodeSettings['listenerTls']): NodeSettings => ({
+    ...settings,
+    tls: { ...settings.tls, certificateFile: node.certificate, keyFile: node.key, caFile: authority.certificate },
+    listenerTls,
+    security: { reloadIntervalMs: 20 },
+  })
+  const plans: readonly ListenerPlan[] = [
+    { name: 'INTERNAL', protocol: 'SSL', listen },
+    { name: 'EXTERNAL', protocol: 'SSL', listen },
+    { name: 'OTHER', protocol: 'SSL', listen },
+  ]
+
+  async function startWith(listenerTls: NodeSettings['listenerTls']) {
+    const log = new RecordingLog()
+    const security = await NodeSecurity.open(nodeSettings(listenerTls), plans, {
+      clock: systemClock,
+      log,
+      idSource: systemIdSource,
+    })
+    const running = await startFront({ settings: { listeners: plans }, security: security.front(new MemoryBroker().scram) })
+    return {
+      running,
+      log,
+      stop: async () => {
+        await running.stop()
+        security.close()
+      },
+    }
+  }
+
+  const subjectShown = async (port: number, options: ConnectionOptions = {}): Promise<string> => {
+    const socket = await dial(port, options)
+    const name = String(socket.getPeerCertificate().subject.CN)
+    socket.destroy()
+    return name
+  }
+
+  test('shows its own certificate, asks for its own authority, and takes new files of its own; the others have the common one', async () => {
+    const outside = makeAuthority(folder, 'outside')
+    const guest = outside.sign('guest', '/CN=guest,O=Outside')
+    const [certificateFile, keyFile] = [join(folder, 'own.pem'), join(folder, 'own.key')]
+    const first = authority.sign('own-first', '/CN=own-first')
+    copyFileSync(first.certificate, certificateFile)
+    copyFileSync(first.key, keyFile)
+    const own = { certificateFile, keyFile, caFile: outside.certificate, clientAuth: 'required' as const }
+    const { running, stop } = await startWith({ EXTERNAL: own })
+    try {
+      const [internal, external, other] = running.ports
+      expect(await subjectShown(internal!)).toBe('node')
+      expect(await subjectShown(other!)).toBe('node')
+      expect(await subjectShown(external!, pem(guest))).toBe('own-first')
+      expect(await isServed(external!, pem(guest))).toBe(true)
+      expect(await isServed(external!, pem(alice))).toBe(false)
+      expect(await isServed(external!)).toBe(false)
+      expect(await isServed(internal!)).toBe(true)
+      const second = authority.sign('own-second', '/CN=own-second')
+      copyFileSync(second.certificate, certificateFile)
+      copyFileSync(second.key, keyFile)
+      await expect.poll(() => subjectShown(external!, pem(guest)), { timeout: 10_000 }).toBe('own-second')
+      expect(await subjectShown(internal!)).toBe('node')
+    } finally {
+      await stop()
+    }
+  })
+
+  test('names its user by its own rules', async () => {
+    const rules = { principalMappingRules: 'RULE:^CN=(.*?)$/$1/U' }
+    const security = await NodeSecurity.open(nodeSettings({ EXTERNAL: rules }), plans, {
+      clock: systemClock,
+      log: new RecordingLog(),
+      idSource: systemIdSource,
+    })
+    const bob = authority.sign('bob', '/CN=bob')
+    const named = (listener: string) => {
+      const raw = new X509Certificate(readFileSync(bob.certificate)).raw
+      const principal = security.front(new MemoryBroker().scram).tls.get(listener)!.principalOf(raw)
+      return principal.ok ? showPrincipal(principal.value) : principal.failure
+    }
+    expect([named('INTERNAL'), named('EXTERNAL')]).toEqual(['User:CN=bob', 'User:BOB'])
+    security.close()
+  })
+
+  test('with files that do not do ends the start, and says which setting of which listener', async () => {
+    const wrong = startWith({ EXTERNAL: { certificateFile: join(folder, 'nowhere.pem') } })
+    await expect(wrong).rejects.toThrow(/listener-tls\.EXTERNAL\.certificate-file/)
+    // The certificate is its own, the key is the common one.
+    const apart = startWith({ EXTERNAL: { certificateFile: alice.certificate } })
+    await expect(apart).rejects.toThrow(
+      /listener-tls\.EXTERNAL\.certificate-file must hold the certificate of the key in tls\.key-file/,
+    )
   })
 })

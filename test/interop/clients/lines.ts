@@ -49,6 +49,12 @@ export function joinByLines({ command, args, understand }: LineOrder): Member {
   return {
     assigned: () => (leaving || mustRun(), assigned),
     seen: () => (leaving || mustRun(), seen),
+    die: async () => {
+      leaving = true
+      child.kill('SIGKILL')
+      await closed
+      process.off('exit', killAtExit)
+    },
     leave: async () => {
       leaving = true
       child.kill('SIGTERM')

@@ -3,6 +3,7 @@
 
 import type { StoredGroup } from '../durable.ts'
 import type { Group } from '../group.ts'
+import { consumerTimesOf } from '../group-configs.ts'
 import type { Instant } from '../messages.ts'
 import type { Shard } from '../shard.ts'
 import { storeChange } from './change.ts'
@@ -40,9 +41,10 @@ export function planDowngrade(shard: Shard, group: Group, now: Instant): void {
   const state = shard.durable.get(groupId)?.consumer
   if (state === undefined || !isDowngradeDue(shard, groupId)) return
   const protocolName = commonProtocol(state)
+  const { sessionTimeoutMs } = consumerTimesOf(shard.settings, groupId)
   const members = [...state.subscribers].map(([memberId, subscriber]) => {
     const { instanceId, clientId, clientHost, rebalanceTimeoutMs } = subscriber
-    const classic = subscriber.classic ?? { sessionTimeoutMs: shard.settings.consumerSessionTimeoutMs, protocols: [] }
+    const classic = subscriber.classic ?? { sessionTimeoutMs, protocols: [] }
     return {
       memberId,
       instanceId,

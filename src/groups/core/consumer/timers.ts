@@ -4,13 +4,14 @@
 import { Deadline } from '../deadlines.ts'
 import type { GroupRecord } from '../durable.ts'
 import type { Group, Subject } from '../group.ts'
+import { consumerTimesOf } from '../group-configs.ts'
 import type { Instant, MemberTimer } from '../messages.ts'
 import type { Shard } from '../shard.ts'
 import { turnsOf } from './change.ts'
 import type { Subscriber } from './state.ts'
 
-function durationMs(shard: Shard, subscriber: Subscriber, timer: MemberTimer): number {
-  const sessionTimeoutMs = subscriber.classic?.sessionTimeoutMs ?? shard.settings.consumerSessionTimeoutMs
+function durationMs(shard: Shard, groupId: string, subscriber: Subscriber, timer: MemberTimer): number {
+  const sessionTimeoutMs = subscriber.classic?.sessionTimeoutMs ?? consumerTimesOf(shard.settings, groupId).sessionTimeoutMs
   if (timer === 'session' || subscriber.rebalanceTimeoutMs < 0) return sessionTimeoutMs
   return subscriber.rebalanceTimeoutMs
 }
@@ -24,7 +25,7 @@ export interface TimerOfMember {
 export function startTimer(shard: Shard, group: Group, { memberId, timer }: TimerOfMember, now: Instant): void {
   const subscriber = shard.durable.get(group.groupId)?.consumer?.subscribers.get(memberId)
   if (subscriber === undefined) return
-  setTimer(shard, group, { memberId, timer }, now.monotonicMs + durationMs(shard, subscriber, timer))
+  setTimer(shard, group, { memberId, timer }, now.monotonicMs + durationMs(shard, group.groupId, subscriber, timer))
 }
 
 export function setTimer(shard: Shard, group: Group, { memberId, timer }: TimerOfMember, dueMs: number): void {

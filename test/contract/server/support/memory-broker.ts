@@ -20,10 +20,20 @@ import type {
   QuotaStore,
   ReadRequest,
   ReadResult,
+  ResourceConfigStore,
   ScramUsers,
   TopicView,
 } from '../../../../src/broker/api.ts'
-import { Acls, ClientQuotas, ScramCredentials } from '../../../../src/broker/core/index.ts'
+import { allBrokersConfigEntries, brokerConfigEntries, brokerSynonyms } from '../../../../src/broker/config-view.ts'
+import {
+  Acls,
+  allBrokers,
+  brokerConfigInForce,
+  type BrokerConfigLayers,
+  ClientQuotas,
+  ResourceConfigs,
+  ScramCredentials,
+} from '../../../../src/broker/core/index.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -311,7 +321,37 @@ export class MemoryBroker implements Broker {
     return [config('cleanup.policy', 'delete'), config('retention.ms', '604800000'), config('some.password', 'secret')]
   }
 
+  readonly #resources = new ResourceConfigs()
+  readonly configs: ResourceConfigStore = {
+    of: (kind, name) => this.#resources.of(kind, name),
+    names: (kind) => this.#resources.names(kind),
+    alter: async (type, name, change, validateOnly) => {
+      const changed = change(this.#resources.of(type, name))
+      if (!changed.ok) return changed
+      await this.creationGate
+      if (!validateOnly) this.#resources.apply({ type, name, configs: Object.fromEntries(changed.value) })
+      return succeed(undefined)
+    },
+  }
+
+  get #layers(): BrokerConfigLayers {
+    const of = (name: string) => this.#resources.of('broker', name)
+    return { own: of(String(this.nodeId)), all: of(allBrokers), fixed: new Map([['num.partitions', '2']]) }
+  }
+
   describeBrokerConfigs(): readonly ConfigEntry[] {
-    return [config('num.partitions', '1')]
+    return brokerConfigEntries(this.#layers)
+  }
+
+  describeAllBrokersConfigs(): readonly ConfigEntry[] {
+    return allBrokersConfigEntries(this.#layers.all)
+  }
+
+  brokerConfig(name: string): string | undefined {
+    return brokerConfigInForce(this.#layers, name)
+  }
+
+  brokerConfigSynonyms(name: string): ConfigEntry['synonyms'] {
+    return brokerSynonyms(name, this.#layers)
   }
 }

@@ -2,7 +2,9 @@
 
 import type { Clock } from '../../../../src/base/clock.ts'
 import { systemClock } from '../../../../src/base/node/system-clock.ts'
+import { LogLevels } from '../../../../src/base/log-levels.ts'
 import type { Log, LogFields } from '../../../../src/base/log.ts'
+import { standardGroupSettings } from '../../../../src/groups/index.ts'
 import { seededPrng } from '../../../../src/base/prng.ts'
 import {
   defaultLimits,
@@ -38,6 +40,10 @@ export class RecordingLog implements Log {
     return this
   }
 
+  named(): Log {
+    return this
+  }
+
   warnings(): LogLine[] {
     return this.lines.filter(({ level }) => level === 'warn' || level === 'error')
   }
@@ -63,6 +69,7 @@ export interface RunningFront {
   readonly front: KafkaFront
   readonly broker: MemoryBroker
   readonly log: RecordingLog
+  readonly logLevels: LogLevels
   readonly port: number
   /** Of every listener. */
   readonly ports: readonly number[]
@@ -86,6 +93,8 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
   const broker = variant.broker ?? new MemoryBroker()
   const { clock = systemClock } = variant
   const log = new RecordingLog()
+  const logLevels = new LogLevels('INFO')
+  logLevels.register('groups')
   const clients: RawClient[] = []
   const transactions = new MemoryTransactions(clock)
   const front = new KafkaFront({
@@ -96,8 +105,15 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     clock,
     prng: seededPrng(1),
     log,
+    logLevels,
     logDir: { path: '/somewhere/wal', space: () => Promise.resolve({ totalBytes: 1000, usableBytes: 400 }) },
-    settings: { listeners: [plainListener], rack: null, autoCreateTopics: true, ...variant.settings },
+    settings: {
+      listeners: [plainListener],
+      rack: null,
+      autoCreateTopics: true,
+      groups: standardGroupSettings,
+      ...variant.settings,
+    },
     ...(variant.security === undefined ? {} : { security: variant.security }),
     limits: {
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
@@ -112,6 +128,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
     front,
     broker,
     log,
+    logLevels,
     port,
     ports,
     client: async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { AssertionFailed } from '../../../../src/base/assert.ts'
+import { LogLevels } from '../../../../src/base/log-levels.ts'
 import { silentLog } from '../../../../src/base/log.ts'
 import { OpError } from '../../../../src/base/op-error.ts'
 import type { Engines, RunningBroker, World } from '../../../../src/cli/ports.ts'
@@ -52,7 +53,7 @@ async function chronik(argv: readonly string[], setting: Setting = {}): Promise<
     abandon: (code) => {
       signals.abandoned = code
     },
-    openLog: () => silentLog,
+    openLog: () => ({ log: silentLog, levels: new LogLevels('INFO') }),
   }
   const exitCode = await runCommandLine(world)
   return { exitCode, out, error }

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../../../../src/base/clock.ts'
-import { pinoLog } from '../../../../../src/base/node/pino-log.ts'
+import { LogLevels } from '../../../../../src/base/log-levels.ts'
+import { levelNamed, pinoLog } from '../../../../../src/base/node/pino-log.ts'
 import { onStopSignal } from '../../../../../src/base/node/process-signals.ts'
 import { progressOn } from '../../../../../src/base/node/progress.ts'
 import { systemClock } from '../../../../../src/base/node/system-clock.ts'
@@ -39,7 +40,7 @@ test('ids are 16 bytes and fresh; two generators differ', () => {
 describe('the log', () => {
   const logged = (format: 'json' | 'text', level: 'debug' | 'info' = 'info') => {
     const lines: string[] = []
-    return { lines, log: pinoLog({ level, format, write: (line) => lines.push(line) }) }
+    return { lines, log: pinoLog({ levels: new LogLevels(levelNamed(level)), format, write: (line) => lines.push(line) }) }
   }
 
   test('JSON: one object a line, with level, message, time and all fields, inherited ones too', () => {
@@ -59,6 +60,34 @@ describe('the log', () => {
     const { error } = JSON.parse(lines[0]!) as { error: { message: string; stack: string; cause: { message: string } } }
     expect([error.message, error.cause.message]).toEqual(['outer', 'inner'])
     expect(error.stack).toContain('node-adapters.test')
+  })
+
+  test('a named logger is written by its own level, else by the root’s, and both may change', () => {
+    const lines: string[] = []
+    const levels = new LogLevels('INFO')
+    const log = pinoLog({ levels, format: 'json', write: (line) => lines.push(line) })
+    const groups = log.named('groups').with({ node: 1 })
+    const said = (): unknown[] => lines.splice(0).map((line) => (JSON.parse(line) as { msg: string }).msg)
+    const say = (): void => {
+      groups.debug('groups')
+      log.debug('root')
+      log.error('last')
+    }
+    say()
+    expect(said()).toEqual(['last'])
+    levels.replace(new Map([['groups', 'DEBUG']]))
+    say()
+    expect(said()).toEqual(['groups', 'last'])
+    levels.replace(new Map([['root', 'TRACE'], ['groups', 'WARN']])) // prettier-ignore
+    say()
+    expect(said()).toEqual(['root', 'last'])
+    levels.replace(new Map([['root', 'FATAL']]))
+    say()
+    expect(said()).toEqual([])
+    levels.replace(new Map())
+    groups.info('again')
+    expect(JSON.parse(lines[0]!)).toMatchObject({ logger: 'groups', node: 1, msg: 'again' })
+    expect(levels.names()).toEqual(['groups', 'root'])
   })
 
   test('text: one line for a person', () => {

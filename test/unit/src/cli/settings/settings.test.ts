@@ -294,6 +294,16 @@ describe('relations', () => {
     ['tls.certificate-file and tls.key-file', { argv: ['--kafka-security-protocol', 'SSL'] }],
     ['tls.certificate-file and tls.key-file', { argv: ['--kafka-listeners', 'X=SASL_SSL://a:1', '--tls-key-file', 'k'] }],
     ['tls.client-auth and tls.ca-file', { argv: ['--tls-client-auth', 'required'] }],
+    ['kafka.listeners', { argv: ['--listener-tls', 'NOWHERE.ca-file=c'] }],
+    ['kafka.listeners', { argv: ['--listener-tls', 'PLAINTEXT.ca-file=c'] }],
+    [
+      'tls.certificate-file and tls.key-file',
+      { argv: ['--kafka-listeners', 'A=SSL://a:1,B=SSL://a:2', '--listener-tls', 'A.certificate-file=c;A.key-file=k'] },
+    ],
+    [
+      'tls.client-auth and tls.ca-file',
+      { argv: [...withTls, '--kafka-listeners', 'A=SSL://a:1', '--listener-tls', 'A.client-auth=required'] },
+    ],
     [
       'sasl.mechanisms and sasl.plain-users-file',
       { argv: ['--kafka-security-protocol', 'SASL_PLAINTEXT', '--sasl-mechanisms', 'PLAIN'] },
@@ -420,4 +430,37 @@ describe('the nearest name', () => {
 test('docs/configuration.md holds the table of the schema; regenerate it with `npm run docs`', () => {
   const document = readFileSync(join(import.meta.dirname, '../../../../../docs/configuration.md'), 'utf8')
   expect(document).toContain(settingsMarkdown())
+})
+
+describe('TLS of single listeners', () => {
+  const listeners = 'A=SSL://127.0.0.1:1,B=SASL_SSL://127.0.0.1:2'
+  const common = ['--kafka-listeners', listeners, ...withTls]
+
+  test('stands in a table of the file, in one variable or one flag; the stronger place wins for each setting', () => {
+    const toml = '[listener-tls.A]\ncertificate-file = "file"\nkey-file = "file"\n[listener-tls.B]\nmin-version = "TLSv1.3"\n'
+    const env = { CHRONIK_LISTENER_TLS: 'A.key-file=env; A.ca-file=env;A.key-password=geheim' }
+    const { settings: got, effective } = loaded({
+      toml,
+      env,
+      argv: [...common, '--listener-tls', 'A.client-auth=required;A.ca-file=flag'],
+    })
+    expect(got.listenerTls).toEqual({
+      A: { certificateFile: 'file', keyFile: 'env', keyPassword: 'geheim', caFile: 'flag', clientAuth: 'required' },
+      B: { minVersion: 'TLSv1.3' },
+    })
+    const shown = effective.filter(({ key }) => key.startsWith('listener-tls.'))
+    expect(shown.map(({ key, shown: text }) => `${key}=${text}`)).toContain('listener-tls.A.key-password=***')
+    expect(JSON.stringify(effective)).not.toContain('geheim')
+  })
+
+  test('what is wrong is told with its name, its place and the remedy', () => {
+    expect(problems({ argv: [...common, '--listener-tls', 'A.client-auth=maybe'] })).toEqual([
+      expect.stringContaining('listener-tls.A.client-auth (flag --listener-tls): `maybe`') as string,
+    ])
+    expect(problems({ argv: [...common, '--listener-tls', 'A.certificate=x'] })).toEqual([
+      expect.stringContaining('no such setting; after the listener') as string,
+    ])
+    expect(problems({ argv: ['--listener-tls', 'A'] })).toEqual([expect.stringContaining('write name=value') as string])
+    expect(problems({ argv: [...common, '--listener-tls', 'C.ca-file=x'] })[0]).toContain('listener-tls.C is of no listener')
+  })
 })

@@ -84,6 +84,25 @@ test('who is silent for a session is out', () => {
   expect(play.machine.counts.expiredMembers).toBe(1)
 })
 
+test('a group’s own session time-out is in force from the next heartbeat of each member on, and again the broker’s without one', () => {
+  const own = new Map<string, string>()
+  const play = new Play({ configsOf: (groupId) => (groupId === 'g' ? own : new Map()) })
+  const members = (): string[] => [...play.machine.durable.get('g')!.consumer!.subscribers.keys()]
+  play.told('m1')
+  play.told('m2')
+  own.set('consumer.session.timeout.ms', '10000')
+  play.told('m2', { memberEpoch: 2 })
+  play.pass(10_001)
+  expect(members()).toEqual(['m1'])
+  play.told('m1', { memberEpoch: 1 })
+  own.clear()
+  play.told('m1', { memberEpoch: 3 })
+  play.pass(44_000)
+  expect(members()).toEqual(['m1'])
+  play.pass(1_001)
+  expect(members()).toEqual([])
+})
+
 test('who does not give partitions up in its rebalance time-out is out, however alive', () => {
   const play = new Play()
   play.told('m1', { rebalanceTimeoutMs: 20_000 })
