@@ -3,6 +3,7 @@
 
 import type { Outcome } from '../base/outcome.ts'
 import type { AclRecord, Acls } from './core/acls.ts'
+import type { ClientQuotas, QuotaChange } from './core/client-quotas.ts'
 import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
 
@@ -197,6 +198,14 @@ export interface AclStore {
   alter(additions: readonly AclRecord[], removals: readonly AclRecord[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** The quotas of clients. */
+export interface QuotaStore {
+  /** For reading. */
+  readonly set: ClientQuotas
+  /** All of them at once, answered when they are in the bucket. */
+  alter(changes: readonly QuotaChange[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -217,6 +226,7 @@ export interface Broker {
   describeBrokerConfigs(): readonly ConfigEntry[]
   readonly scram: ScramUsers
   readonly acls: AclStore
+  readonly quotas: QuotaStore
   /** False until recovery has finished and after shutdown has begun. */
   readonly serving: boolean
 }

@@ -10,7 +10,17 @@ import { freshUuidText } from '../base/uuid-text.ts'
 import { type GroupNumber, type LogIndex, metadataGroup, type NodeId, topicId, type TopicId } from '../model/ids.ts'
 import type { CommitListener, ReplicatedLog } from '../model/replicated-log.ts'
 import { ErrorCode } from '../protocol/index.ts'
-import type { AclStore, Broker, ConfigChange, ConfigEntry, KafkaFailure, NewTopic, ScramUsers, TopicView } from './api.ts'
+import type {
+  AclStore,
+  Broker,
+  ConfigChange,
+  ConfigEntry,
+  KafkaFailure,
+  NewTopic,
+  QuotaStore,
+  ScramUsers,
+  TopicView,
+} from './api.ts'
 import { brokerConfigEntries, topicConfigEntries } from './config-view.ts'
 import {
   type ClusterChange,
@@ -85,6 +95,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   serving = false
   readonly scram: ScramUsers
   readonly acls: AclStore
+  readonly quotas: QuotaStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents
@@ -117,17 +128,15 @@ export class StandaloneBroker implements Broker, CommitListener {
     this.scram = {
       of: (user) => this.#cluster.scram.of(user),
       users: () => this.#cluster.scram.users(),
-      alter: async (changes) => {
-        const outcome = await this.#execute({ kind: 'alter-scram-credentials', changes })
-        return outcome.ok ? succeed(undefined) : outcome
-      },
+      alter: (changes) => this.#alter({ kind: 'alter-scram-credentials', changes }),
     }
     this.acls = {
       set: this.#cluster.acls,
-      alter: async (additions, removals) => {
-        const outcome = await this.#execute({ kind: 'alter-acls', additions, removals })
-        return outcome.ok ? succeed(undefined) : outcome
-      },
+      alter: (additions, removals) => this.#alter({ kind: 'alter-acls', additions, removals }),
+    }
+    this.quotas = {
+      set: this.#cluster.quotas,
+      alter: (changes) => this.#alter({ kind: 'alter-client-quotas', changes }),
     }
     this.#metadataLog = this.#world.logs.open(metadataGroup, parts.start.metadata, true)
     this.#appliedIndex = parts.start.metadata.lastIndex
@@ -378,6 +387,11 @@ export class StandaloneBroker implements Broker, CommitListener {
     })
   }
 
+  async #alter(command: ClusterCommand): Promise<Outcome<undefined, KafkaFailure>> {
+    const outcome = await this.#execute(command)
+    return outcome.ok ? succeed(undefined) : outcome
+  }
+
   async #execute(command: ClusterCommand): Promise<Outcome<ClusterChange, KafkaFailure>> {
     const refusal = this.#cluster.canApply(command)
     if (refusal !== undefined) return fail(refusalOf(refusal))
@@ -428,6 +442,7 @@ export class StandaloneBroker implements Broker, CommitListener {
       case 'producer-ids-allocated':
       case 'scram-credentials-altered':
       case 'acls-altered':
+      case 'client-quotas-altered':
         return
     }
   }

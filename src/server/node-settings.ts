@@ -52,6 +52,12 @@ export interface NodeSettings {
   }
   readonly security: { readonly reloadIntervalMs: number }
   readonly acl: { readonly enabled: boolean; readonly superUsers: readonly string[]; readonly allowIfNone: boolean }
+  readonly quota: {
+    readonly windowNum: number
+    readonly windowSizeMs: number
+    readonly controllerWindowNum: number
+    readonly controllerWindowSizeMs: number
+  }
   readonly http: { readonly listen: HostPort }
   readonly objectStore: { readonly backend: 's3' | 'local' | 'memory'; readonly localDir: string }
   readonly s3: {

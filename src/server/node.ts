@@ -242,7 +242,7 @@ class StandaloneNode implements RunningNode {
   }
 
   #frontOf({ broker, groups, transactions, markers }: NodeParts, whenAllowed: (flush: () => void) => void): KafkaFront {
-    const { kafka, node, acl } = this.#settings
+    const { kafka, node, acl, quota } = this.#settings
     const { clock, prng, log } = this.#world
     const security = assertDefined(this.#security, 'security is opened first').front(broker.scram)
     return new KafkaFront({
@@ -267,6 +267,8 @@ class StandaloneNode implements RunningNode {
         requestBytesMax: kafka.requestBytesMax,
         idleMs: kafka.connectionsIdleMs,
         answerBytesPerConnectionMax: kafka.responseQueueBytesMax,
+        quotaWindows: { count: quota.windowNum, ms: quota.windowSizeMs },
+        controllerQuotaWindows: { count: quota.controllerWindowNum, ms: quota.controllerWindowSizeMs },
       }),
     })
   }

@@ -63,6 +63,7 @@ export const settings: NodeSettings = {
   },
   security: { reloadIntervalMs: 1000 },
   acl: { enabled: false, superUsers: [], allowIfNone: false },
+  quota: { windowNum: 11, windowSizeMs: 1_000, controllerWindowNum: 11, controllerWindowSizeMs: 1_000 },
   http: { listen: { host: '127.0.0.1', port: 0 } },
   objectStore: { backend: 'memory', localDir: '' },
   s3: {

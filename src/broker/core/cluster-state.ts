@@ -1,12 +1,13 @@
-// Owns the metadata machine: which topics exist, their partitions and configs, SCRAM users, ACLs, and which producer ids were given out. Commands go
-// through the metadata group's log; only `apply` changes the state, live and at recovery. Not the partitions' own logs.
+// Owns the metadata machine: which topics exist, their partitions and configs, SCRAM users, ACLs, client quotas, and which producer ids were given
+// out. Commands go through the metadata group's log; only `apply` changes the state, live and at recovery. Not the partitions' own logs.
 //
-// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…] and
-// "acls":[…] once there are some.
+// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…],
+// "acls":[…] and "quotas":[…] once there are some.
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { groupNumber, type GroupNumber, type TopicId, topicId } from '../../model/ids.ts'
 import { type AclRecord, Acls, areAcls } from './acls.ts'
+import { areQuotaChanges, ClientQuotas, type QuotaChange, type QuotasForm } from './client-quotas.ts'
 import { areScramChanges, type ScramChange, ScramCredentials, type ScramForm } from './scram-credentials.ts'
 
 export interface TopicRecord {
@@ -34,6 +35,7 @@ export type ClusterCommand =
   | { readonly kind: 'allocate-producer-ids'; readonly count: number }
   | { readonly kind: 'alter-scram-credentials'; readonly changes: readonly ScramChange[] }
   | { readonly kind: 'alter-acls'; readonly additions: readonly AclRecord[]; readonly removals: readonly AclRecord[] }
+  | { readonly kind: 'alter-client-quotas'; readonly changes: readonly QuotaChange[] }
 
 /** What a command changed. */
 export type ClusterChange =
@@ -44,6 +46,7 @@ export type ClusterChange =
   | { readonly kind: 'producer-ids-allocated'; readonly first: number; readonly count: number }
   | { readonly kind: 'scram-credentials-altered' }
   | { readonly kind: 'acls-altered' }
+  | { readonly kind: 'client-quotas-altered' }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
 
@@ -80,6 +83,8 @@ function isCommand(form: Record<string, unknown>): boolean {
       return areScramChanges(form['changes'])
     case 'alter-acls':
       return areAcls(form['additions']) && areAcls(form['removals'])
+    case 'alter-client-quotas':
+      return areQuotaChanges(form['changes'])
     default:
       return false
   }
@@ -117,6 +122,7 @@ interface SnapshotForm {
   }>
   readonly scram?: ScramForm
   readonly acls?: readonly AclRecord[]
+  readonly quotas?: QuotasForm
 }
 
 function isWhole(form: Partial<SnapshotForm>): boolean {
@@ -124,6 +130,7 @@ function isWhole(form: Partial<SnapshotForm>): boolean {
     return false
   if (form.scram !== undefined && !areScramChanges(form.scram)) return false
   if (form.acls !== undefined && !areAcls(form.acls)) return false
+  if (form.quotas !== undefined && !areQuotaChanges(form.quotas)) return false
   return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
     (topic) =>
       typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
@@ -136,6 +143,7 @@ export class ClusterState {
   /** Changed by `apply` and `restore` only. */
   readonly scram = new ScramCredentials()
   readonly acls = new Acls()
+  readonly quotas = new ClientQuotas()
   #nextGroup = 1
   #nextProducerId = 0
 
@@ -171,6 +179,7 @@ export class ClusterState {
       case 'allocate-producer-ids':
       case 'alter-scram-credentials':
       case 'alter-acls':
+      case 'alter-client-quotas':
         return undefined
     }
   }
@@ -221,6 +230,9 @@ export class ClusterState {
       case 'alter-acls':
         this.acls.apply(command.additions, command.removals)
         return succeed({ kind: 'acls-altered' })
+      case 'alter-client-quotas':
+        this.quotas.apply(command.changes)
+        return succeed({ kind: 'client-quotas-altered' })
     }
   }
 
@@ -238,6 +250,7 @@ export class ClusterState {
   snapshot(): Uint8Array {
     const scram = this.scram.form()
     const acls = [...this.acls.all()]
+    const quotas = this.quotas.form()
     const form: SnapshotForm = {
       v: version,
       nextGroup: this.#nextGroup,
@@ -245,6 +258,7 @@ export class ClusterState {
       topics: [...this.#byName.values()].map((topic) => ({ ...topic, configs: Object.fromEntries(topic.configs) })),
       ...(scram.length === 0 ? {} : { scram }),
       ...(acls.length === 0 ? {} : { acls }),
+      ...(quotas.length === 0 ? {} : { quotas }),
     }
     return new TextEncoder().encode(JSON.stringify(form))
   }
@@ -259,6 +273,7 @@ export class ClusterState {
     this.#nextProducerId = form.nextProducerId
     this.scram.restore(form.scram ?? [])
     this.acls.restore(form.acls ?? [])
+    this.quotas.restore(form.quotas ?? [])
     for (const topic of form.topics) {
       this.#put({
         name: topic.name,

@@ -98,6 +98,19 @@ export const schema = {
 
   ...securitySettings,
 
+  'quota.window-num': {
+    kind: count(1, 1000),
+    default: '11',
+    doc: 'The rates of clients are measured over so many windows, as far as quotas are set.',
+  },
+  'quota.window-size-ms': { kind: milliseconds(second, hour), default: '1s', doc: 'One of these windows.' },
+  'quota.controller-window-num': {
+    kind: count(1, 1000),
+    default: '11',
+    doc: 'A client that has changed no topics may change as many partitions at once as in so many windows.',
+  },
+  'quota.controller-window-size-ms': { kind: milliseconds(second, hour), default: '1s', doc: 'One of these windows.' },
+
   'http.listen': { kind: address, default: '127.0.0.1:9464', doc: 'Where `/metrics` and `/health` are served.' },
 
   'object-store.backend': {

@@ -7,6 +7,7 @@ import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { ListenerLimits } from '../limits.ts'
 import { type Authentication, OpenAuthentication } from '../security/authentication.ts'
+import type { ConnectionRates } from '../quotas/connection-rates.ts'
 import type { Principal } from '../security/principal.ts'
 import { usesSasl } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
@@ -35,6 +36,7 @@ export interface KafkaListenerOptions {
   readonly security: ListenerSecurity
   readonly limits: ListenerLimits
   readonly intake: RequestIntake
+  readonly connectionRates: ConnectionRates
   readonly clock: Clock
   readonly log: Log
   /** Calls back when acknowledgements may leave: at once, later, or never when this process may not acknowledge any more. */
@@ -127,9 +129,7 @@ export class KafkaListener {
       assemblyBudget: new Budget(limits.assemblyBytesMax),
       answerBudget: new Budget(limits.answerBytesMax),
       nowMs: () => clock.monotonicMs(),
-      after: (delayMs, callback) => {
-        clock.after(delayMs, callback)
-      },
+      after: (delayMs, callback) => clock.after(delayMs, callback),
       flushSoon: (connection) => {
         if (this.#toFlush.length === 0) clock.afterTurn(this.#flush)
         this.#toFlush.push(connection)
@@ -148,8 +148,10 @@ export class KafkaListener {
   }
 
   #acceptor(plan: ListenerPlan): Acceptor {
-    const { security, limits } = this.#options
+    const { security, limits, clock, connectionRates } = this.#options
     return new Acceptor(plan, {
+      throttleMs: (address) => connectionRates.throttleMs(address),
+      after: (delayMs, callback) => clock.after(delayMs, callback),
       tls: security.tls,
       handshakeMs: limits.handshakeMs,
       admit: () => this.#admit(),
@@ -190,8 +192,8 @@ export class KafkaListener {
   }
 
   #makeRoom(): boolean {
-    const handshakes = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.handshakes, 0)
-    if (this.#connections.size + handshakes < this.#options.limits.connectionsMax) return true
+    const waiting = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.waiting, 0)
+    if (this.#connections.size + waiting < this.#options.limits.connectionsMax) return true
     const before = this.#options.clock.monotonicMs() - evictableIdleMs
     let oldest: Connection | undefined
     for (const connection of this.#connections) {

@@ -11,9 +11,9 @@ import { type BenchName, fullScale, loads, quickScale } from './loads.ts'
 import { tmpfsMagic } from './measure.ts'
 import { render, rowsOf } from './report.ts'
 
-const benchNames: readonly BenchName[] = ['produce', 'consume', 'latency', 'groups', 'start']
+const benchNames: readonly BenchName[] = ['produce', 'consume', 'latency', 'groups', 'compaction', 'start']
 
-const help = `usage: node test/bench/run.mjs produce|consume|latency|groups|start|all [options]
+const help = `usage: node test/bench/run.mjs produce|consume|latency|groups|compaction|start|all [options]
 
 Runs one load by Kafka's own perf tools against our broker and Apache Kafka ${kafkaVersion} in turn (A B A B …), after warm-up
 runs of each that are not measured. Kafka runs with its defaults (no fsync) and 1 GiB of heap; 'beside fsync' has it fsync every append.
@@ -53,11 +53,11 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const all = loads(scale, root)
   if (values.help === true) return print(help)
   if (values.list === true)
-    return print(`${all.map(({ bench, name }) => `${bench.padEnd(8)} ${name}`).join('\n')}\nstart    start\n`)
+    return print(`${all.map(({ bench, name }) => `${bench.padEnd(10)} ${name}`).join('\n')}\nstart      start\n`)
   const [wanted] = positionals
   const named = benchNames.filter((name) => wanted === 'all' || name === wanted)
   if (named.length === 0 || positionals.length > 1)
-    throw new WrongUsage('name one bench: produce, consume, latency, groups, start or all')
+    throw new WrongUsage('name one bench: produce, consume, latency, groups, compaction, start or all')
   const ours = values.ours ?? 'chronik'
   if (ours !== 'chronik' && ours !== 'kafka') throw new WrongUsage(`--ours ${ours}: chronik or kafka`)
   if (ours === 'chronik' && !isBrokerBuilt()) throw new Error(`there is no ${brokerProgram()}. Remedy: ${brokerRemedy}`)

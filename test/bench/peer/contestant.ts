@@ -35,8 +35,9 @@ export interface Ground {
   readonly chronikArgs: readonly string[]
 }
 
-/** The peer is started with `group.initial.rebalance.delay.ms=0`: a consumer's rate must not tell of a configured wait. */
-const sameAsPeer = ['--groups-initial-rebalance-delay-ms', '0']
+/** What is configured to wait must not show: rebalances (the peer is started with `group.initial.rebalance.delay.ms=0`), and cleaning. */
+const cleanerBackoffMs = '100'
+const sameAsPeer = ['--groups-initial-rebalance-delay-ms', '0', '--cleaner-backoff-ms', cleanerBackoffMs]
 
 /**
  * `seat` keeps two contestants of one kind apart; the same seat again finds its data again, unless it was cleared. `withTls` opens a
@@ -64,6 +65,7 @@ export async function enter(kind: Kind, seat: string, ground: Ground, withTls = 
   }
   const port = await freePort()
   const overrides = {
+    'log.cleaner.backoff.ms': cleanerBackoffMs,
     ...(kind === 'kafka-fsync' ? { 'log.flush.interval.messages': '1' } : {}),
     ...(tls === undefined ? {} : await kafkaTls(port, tls)),
   }

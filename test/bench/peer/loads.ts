@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { run, runOrThrow } from '../../../localstack/index.ts'
 import { javaArgs } from '../../support/tools/kafka.ts'
+import { compactionLoad } from './compaction-load.ts'
 import type { Contestant, Kind } from './contestant.ts'
 import { groupLoads } from './group-loads.ts'
 
@@ -26,7 +27,7 @@ export interface Load {
   readonly run: (contestant: Contestant, runName: string) => Promise<Outcome>
 }
 
-export type BenchName = 'produce' | 'consume' | 'latency' | 'groups' | 'start'
+export type BenchName = 'produce' | 'consume' | 'latency' | 'groups' | 'compaction' | 'start'
 
 export interface Scale {
   /** Payload of one saturating run. */
@@ -37,6 +38,7 @@ export interface Scale {
   readonly rawFetchBytes: number
   readonly idleSeconds: number
   readonly rebalanceRounds: number
+  readonly compactionBytes: number
   /** Payload moved before anything is measured: a JVM's figures keep improving for about that long. */
   readonly warmUpBytes: number
 }
@@ -50,6 +52,7 @@ export const fullScale: Scale = {
   rawFetchBytes: 4e9,
   idleSeconds: 30,
   rebalanceRounds: 3,
+  compactionBytes: 256e6,
 }
 
 export const quickScale: Scale = {
@@ -61,6 +64,7 @@ export const quickScale: Scale = {
   rawFetchBytes: 1e9,
   idleSeconds: 10,
   rebalanceRounds: 1,
+  compactionBytes: 64e6,
 }
 
 const tools = 'org.apache.kafka.tools'
@@ -248,6 +252,7 @@ export const loads = (scale: Scale, root: string): readonly Load[] => [
   pacedLoad(scale),
   endToEndLoad(scale),
   ...groupLoads(scale),
+  compactionLoad(scale),
 ]
 
 /** Dirty pages one broker left behind must not be written out during the other's run. */

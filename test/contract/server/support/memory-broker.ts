@@ -17,12 +17,13 @@ import type {
   NewTopic,
   OffsetAndTimestamp,
   PartitionView,
+  QuotaStore,
   ReadRequest,
   ReadResult,
   ScramUsers,
   TopicView,
 } from '../../../../src/broker/api.ts'
-import { Acls, ScramCredentials } from '../../../../src/broker/core/index.ts'
+import { Acls, ClientQuotas, ScramCredentials } from '../../../../src/broker/core/index.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -207,6 +208,14 @@ export class MemoryBroker implements Broker {
     alter: async (additions, removals) => {
       await this.creationGate
       this.acls.set.apply(additions, removals)
+      return succeed(undefined)
+    },
+  }
+  readonly quotas: QuotaStore = {
+    set: new ClientQuotas(),
+    alter: async (changes) => {
+      await this.creationGate
+      this.quotas.set.apply(changes)
       return succeed(undefined)
     },
   }

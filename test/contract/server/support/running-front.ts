@@ -1,5 +1,6 @@
 // Owns starting a Kafka front on a free port over a broker in memory, for one test.
 
+import type { Clock } from '../../../../src/base/clock.ts'
 import { systemClock } from '../../../../src/base/node/system-clock.ts'
 import type { Log, LogFields } from '../../../../src/base/log.ts'
 import { seededPrng } from '../../../../src/base/prng.ts'
@@ -74,6 +75,8 @@ export interface FrontVariant {
   readonly listener?: Partial<ServerLimits['listener']>
   readonly fetch?: Partial<ServerLimits['fetch']>
   readonly metadata?: Partial<ServerLimits['metadata']>
+  readonly quotas?: Partial<ServerLimits['quotas']>
+  readonly clock?: Clock
   readonly groups?: GroupCoordinator
   readonly security?: FrontSecurity
   readonly broker?: MemoryBroker
@@ -81,15 +84,16 @@ export interface FrontVariant {
 
 export async function startFront(variant: FrontVariant = {}): Promise<RunningFront> {
   const broker = variant.broker ?? new MemoryBroker()
+  const { clock = systemClock } = variant
   const log = new RecordingLog()
   const clients: RawClient[] = []
-  const transactions = new MemoryTransactions(systemClock)
+  const transactions = new MemoryTransactions(clock)
   const front = new KafkaFront({
     broker,
     groups: variant.groups ?? noGroups,
     transactions: transactions.coordinator,
     markers: { write: () => Promise.resolve('written') },
-    clock: systemClock,
+    clock,
     prng: seededPrng(1),
     log,
     logDir: { path: '/somewhere/wal', space: () => Promise.resolve({ totalBytes: 1000, usableBytes: 400 }) },
@@ -99,6 +103,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
       fetch: { ...defaultLimits.fetch, ...variant.fetch },
       metadata: { ...defaultLimits.metadata, ...variant.metadata },
+      quotas: { ...defaultLimits.quotas, ...variant.quotas },
     },
   })
   const ports = (await front.start()).map((bound) => bound.port)
