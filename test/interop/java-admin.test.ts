@@ -10,6 +10,8 @@ import { type ApacheKafka, javaTool, startApacheKafka } from '../support/tools/k
 import { type Broker, startBroker } from '../support/tools/broker.ts'
 import { describeWithTools } from '../support/tools/tools.ts'
 import { kafkajs } from './clients/kafkajs.ts'
+import { kafkaAnswers } from './produce-answers/answers.ts'
+import { askAll } from './produce-answers/ask.ts'
 import { makeRecords } from './records.ts'
 
 const topic = 'differential'
@@ -85,6 +87,10 @@ describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they
   const topics = `${tools}.TopicCommand`
   const configs = 'kafka.admin.ConfigCommand'
   const groups = `${tools}.consumer.group.ConsumerGroupCommand`
+
+  it('and this Apache Kafka says to each produced batch what is frozen of it', { timeout: slowMs }, async () => {
+    expect(await askAll(peer.bootstrap)).toEqual(kafkaAnswers)
+  })
 
   it('kafka-topics creates, describes, grows and refuses', { timeout: slowMs }, async () => {
     const created = await same(topics, '--create', '--topic', topic, '--partitions', '3', '--config', 'retention.ms=3600000')

@@ -1,13 +1,16 @@
 /** Owns sending the cases to a broker and telling its answers in one line each. */
+import snappy from 'snappy'
+import { loadBatchCompression } from '../../../src/base/node/compression.ts'
 import { createTopicsRequest, creatableTopic, creatableTopicConfig } from '../../../src/protocol/generated/create-topics.ts'
 import { ErrorCode, errorName } from '../../../src/protocol/index.ts'
 import { partitionProduceData, produceRequest, topicProduceData } from '../../../src/protocol/generated/produce.ts'
 import { RawClient } from '../../contract/server/support/raw-client.ts'
-import { type ProduceCase, type TopicKind, topicKinds } from './cases.ts'
+import { freshName } from '../broker-under-test.ts'
+import { type ProduceCase, produceCases, type TopicKind, topicKinds } from './cases.ts'
 
 const topicName = (kind: TopicKind, prefix: string): string => `${prefix}-${kind.replaceAll(' ', '-')}`
 
-export async function makeTopics(bootstrap: string, prefix: string): Promise<void> {
+async function makeTopics(bootstrap: string, prefix: string): Promise<void> {
   const client = await RawClient.connect(Number(bootstrap.split(':')[1]))
   const { topics } = await client.ask(
     'CreateTopics',
@@ -33,11 +36,7 @@ export async function makeTopics(bootstrap: string, prefix: string): Promise<voi
  * `NONE`, or the error's name and the records it is about; `closed` when the broker hangs up. An asterisk behind it: the answer is not
  * empty where it should be, or the other way round.
  */
-export async function answersOf(
-  bootstrap: string,
-  prefix: string,
-  cases: readonly ProduceCase[],
-): Promise<ReadonlyMap<string, string>> {
+async function answersOf(bootstrap: string, prefix: string, cases: readonly ProduceCase[]): Promise<ReadonlyMap<string, string>> {
   const connect = (): Promise<RawClient> => RawClient.connect(Number(bootstrap.split(':')[1]))
   let client = await connect()
   const answers = new Map<string, string>()
@@ -74,4 +73,12 @@ export async function answersOf(
   }
   client.close()
   return answers
+}
+
+/** What the broker says to every case, on topics of its own. */
+export async function askAll(bootstrap: string): Promise<Readonly<Record<string, string>>> {
+  const cases = produceCases(await loadBatchCompression(), (plain) => snappy.compressSync(Buffer.from(plain)))
+  const prefix = freshName('answers')
+  await makeTopics(bootstrap, prefix)
+  return Object.fromEntries(await answersOf(bootstrap, prefix, cases))
 }

@@ -182,6 +182,13 @@ function keys(pack: (codec: Codec) => (plain: Uint8Array) => Uint8Array): Produc
         records: rawBatch({ records: list, attributes: bits[codec], pack: pack(codec) }),
       })
   }
+  for (const version of [3, 7, 8, 12])
+    cases.push({
+      name: `records without keys on compact in version ${version}`,
+      topic: 'compact',
+      version,
+      records: rawBatch({ records: list }),
+    })
   cases.push({
     name: 'a record without a key and one too late on compact',
     topic: 'compact',
