@@ -3,6 +3,7 @@
 
 import type { Outcome } from '../base/outcome.ts'
 import type { AclRecord, Acls } from './core/acls.ts'
+import type { ClientQuotas, QuotaChange } from './core/client-quotas.ts'
 import type { ConfiguredKind } from './core/resource-configs.ts'
 import type { ScramChange, ScramCredentialsOfUser } from './core/scram-credentials.ts'
 import type { LeaderEpoch, NodeId, Offset, PartitionIndex, TopicId } from '../model/ids.ts'
@@ -24,10 +25,23 @@ export interface TopicView {
   readonly configs: ReadonlyMap<string, string>
 }
 
+/** A record of a refused batch, by its place in it, and what is wrong with it (KIP-467). */
+export interface RecordError {
+  readonly batchIndex: number
+  readonly message: string
+}
+
 /** What an append was answered with. `done` is called exactly once, possibly before `append` returns. */
 export type AppendResult =
   | { readonly kind: 'appended'; readonly baseOffset: Offset; readonly logAppendTimeMs: number; readonly logStartOffset: Offset }
-  | { readonly kind: 'error'; readonly errorCode: number; readonly message: string | null; readonly logStartOffset: Offset }
+  | {
+      readonly kind: 'error'
+      readonly errorCode: number
+      readonly message: string | null
+      /** Where single records are to blame; empty otherwise. */
+      readonly recordErrors: readonly RecordError[]
+      readonly logStartOffset: Offset
+    }
 
 export interface AppendRequest {
   /** One record batch as it came off the socket. Owned by the broker from here on: it is stamped in place and kept by reference. */
@@ -200,6 +214,14 @@ export interface ResourceConfigStore {
   ): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** The quotas of clients. */
+export interface QuotaStore {
+  /** For reading. */
+  readonly set: ClientQuotas
+  /** All of them at once, answered when they are in the bucket. */
+  alter(changes: readonly QuotaChange[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 export interface Broker {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -227,6 +249,7 @@ export interface Broker {
   readonly configs: ResourceConfigStore
   readonly scram: ScramUsers
   readonly acls: AclStore
+  readonly quotas: QuotaStore
   /** False until recovery has finished and after shutdown has begun. */
   readonly serving: boolean
 }

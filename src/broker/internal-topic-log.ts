@@ -105,7 +105,8 @@ export class InternalTopicLog {
     const view = this.#view(partition)
     if (view === undefined) {
       const message = `${this.#options.topic} has no partition ${partition}`
-      ports.done({ kind: 'error', errorCode: ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, message, logStartOffset: offset(0) })
+      const errorCode = ErrorCode.UNKNOWN_TOPIC_OR_PARTITION
+      ports.done({ kind: 'error', errorCode, message, recordErrors: [], logStartOffset: offset(0) })
       return
     }
     view.appendMarker(marker, (result) => {

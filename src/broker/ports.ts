@@ -8,6 +8,7 @@ import type { TakeMemory } from '../base/scratch.ts'
 import type { GroupNumber } from '../model/ids.ts'
 import type { WalPosition } from '../model/entry.ts'
 import type { ReplicatedLog } from '../model/replicated-log.ts'
+import type { OpenedBatch, OpenOrder, RefusedBatch } from '../protocol/index.ts'
 import type { SegmentFacts } from '../../tiers/segment/core/index.ts'
 import type { Extent } from '../../tiers/stream/core/index.ts'
 
@@ -59,6 +60,12 @@ export type FindByTimestamp = (
   startOffset: number,
 ) => { readonly offset: number; readonly timestampMs: number } | undefined
 
+/**
+ * Opens a batch off the event loop: judges its records, and packs them anew where that is asked for. The order's bytes stay the caller's
+ * and are not written. OpError `closed` when the node ends before.
+ */
+export type OpenRecords = (order: OpenOrder) => Promise<OpenedBatch | RefusedBatch>
+
 export interface BrokerWorld {
   readonly clock: Clock
   readonly log: Log
@@ -67,4 +74,5 @@ export interface BrokerWorld {
   readonly logs: LogNode
   readonly archive: Archive
   readonly findByTimestamp: FindByTimestamp
+  readonly openRecords: OpenRecords
 }

@@ -17,6 +17,7 @@ import type {
   ConfigEntry,
   KafkaFailure,
   NewTopic,
+  QuotaStore,
   ResourceConfigStore,
   ScramUsers,
   TopicView,
@@ -98,6 +99,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   readonly scram: ScramUsers
   readonly acls: AclStore
   readonly configs: ResourceConfigStore
+  readonly quotas: QuotaStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents
@@ -131,17 +133,15 @@ export class StandaloneBroker implements Broker, CommitListener {
     this.scram = {
       of: (user) => this.#cluster.scram.of(user),
       users: () => this.#cluster.scram.users(),
-      alter: async (changes) => {
-        const outcome = await this.#execute({ kind: 'alter-scram-credentials', changes })
-        return outcome.ok ? succeed(undefined) : outcome
-      },
+      alter: (changes) => this.#alter({ kind: 'alter-scram-credentials', changes }),
     }
     this.acls = {
       set: this.#cluster.acls,
-      alter: async (additions, removals) => {
-        const outcome = await this.#execute({ kind: 'alter-acls', additions, removals })
-        return outcome.ok ? succeed(undefined) : outcome
-      },
+      alter: (additions, removals) => this.#alter({ kind: 'alter-acls', additions, removals }),
+    }
+    this.quotas = {
+      set: this.#cluster.quotas,
+      alter: (changes) => this.#alter({ kind: 'alter-client-quotas', changes }),
     }
     this.configs = {
       of: (kind, name) => this.#cluster.configs.of(kind, name),
@@ -436,6 +436,11 @@ export class StandaloneBroker implements Broker, CommitListener {
     })
   }
 
+  async #alter(command: ClusterCommand): Promise<Outcome<undefined, KafkaFailure>> {
+    const outcome = await this.#execute(command)
+    return outcome.ok ? succeed(undefined) : outcome
+  }
+
   async #execute(command: ClusterCommand): Promise<Outcome<ClusterChange, KafkaFailure>> {
     const refusal = this.#cluster.canApply(command)
     if (refusal !== undefined) return fail(refusalOf(refusal))
@@ -485,6 +490,7 @@ export class StandaloneBroker implements Broker, CommitListener {
       case 'producer-ids-allocated':
       case 'scram-credentials-altered':
       case 'acls-altered':
+      case 'client-quotas-altered':
         return
     }
   }

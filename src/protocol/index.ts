@@ -47,6 +47,7 @@ export {
   recordCountOf,
   sequenceAfter,
   stampBaseOffset,
+  stampCreateTime,
   stampLeaderEpoch,
   stampLogAppendTime,
   stampMaxTimestamp,
@@ -74,4 +75,14 @@ export {
   type OpenBatch,
   type TimestampedOffset,
 } from './records/records.ts'
-export { validateProduceRecords, type ProducedBatch, type ProduceRules, type RefusedBatch } from './records/validate.ts'
+export {
+  judgeRecords,
+  recordErrorsMax,
+  refuse,
+  type RecordError,
+  type RecordRules,
+  type RefusedBatch,
+  type TimestampBounds,
+} from './records/judge-records.ts'
+export { openProduced, type Codecs, type CompressionTarget, type OpenedBatch, type OpenOrder } from './records/open-produced.ts'
+export { inspectProduced, validateProduceRecords, type ProducedBatch, type ProduceRules } from './records/validate.ts'

@@ -19,6 +19,13 @@ function securityConfigsOf({ tls, sasl, acl }: NodeSettings, listeners: readonly
   return values
 }
 
+const quotaConfigsOf = ({ quota }: NodeSettings): Array<[string, string]> => [
+  ['quota.window.num', String(quota.windowNum)],
+  ['quota.window.size.seconds', String(Math.round(quota.windowSizeMs / 1000))],
+  ['controller.quota.window.num', String(quota.controllerWindowNum)],
+  ['controller.quota.window.size.seconds', String(Math.round(quota.controllerWindowSizeMs / 1000))],
+]
+
 export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
   const { kafka, node, groups, offsets, transactions, cleaner } = settings
   const listeners = listenersOf(settings)
@@ -55,6 +62,7 @@ export function brokerConfigsOf(settings: NodeSettings, topicDefaults: ReadonlyM
     ['group.consumer.max.size', String(groups.consumerMaxSize)],
     ['group.consumer.assignors', groups.consumerAssignors.join(',')],
     ['group.consumer.migration.policy', groups.consumerMigrationPolicy],
+    ...quotaConfigsOf(settings),
     ['log.cleaner.enable', String(cleaner.enabled)],
     ['log.cleaner.backoff.ms', String(cleaner.backoffMs)],
     ['log.cleaner.dedupe.buffer.size', String(cleaner.dedupeBufferBytes)],

@@ -7,7 +7,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import type { Log } from '../base/log.ts'
 import type { OpError } from '../base/op-error.ts'
 import type { IdSource } from '../base/prng.ts'
-import { BucketArchive, type BrokerWorld, type LogNode, type StandaloneBroker } from '../broker/index.ts'
+import { BucketArchive, type BrokerWorld, type LogNode, type OpenRecords, type StandaloneBroker } from '../broker/index.ts'
 import { LifeGuard, LocalLogs } from '../local-log/index.ts'
 import { metadataGroup, nodeId } from '../model/ids.ts'
 import { batchBytesOf, findOffsetByTimestamp, type Decompress } from '../protocol/index.ts'
@@ -29,7 +29,7 @@ export interface JoinedLogs {
   readonly data: Streamer
   readonly metadata: Streamer
   readonly allStreamed: boolean
-  brokerWorld(parts: { readonly idSource: IdSource; readonly decompress: Decompress }): BrokerWorld
+  brokerWorld(parts: BatchParts): BrokerWorld
   attach(broker: StandaloneBroker): void
   /** Entries of the local WAL that are not in the bucket yet. */
   seed(entries: readonly LocalEntry[]): void
@@ -39,6 +39,12 @@ export interface JoinedLogs {
   prove(): Promise<void>
   end(reason: OpError): void
   close(abandon: Promise<void>): Promise<void>
+}
+
+export interface BatchParts {
+  readonly idSource: IdSource
+  readonly decompress: Decompress
+  readonly openRecords: OpenRecords
 }
 
 interface JoinParts {
@@ -110,13 +116,14 @@ class Joint implements JoinedLogs {
     return this.data.pendingBytes === 0 && this.metadata.pendingBytes === 0
   }
 
-  brokerWorld({ idSource, decompress }: { readonly idSource: IdSource; readonly decompress: Decompress }): BrokerWorld {
+  brokerWorld({ idSource, decompress, openRecords }: BatchParts): BrokerWorld {
     const { clock, log, crc32c } = this.#parts
     return {
       clock,
       log,
       crc32c,
       idSource,
+      openRecords,
       logs: this.logNode,
       archive: this.archive,
       findByTimestamp: (run, timestampMs, startOffset) => {

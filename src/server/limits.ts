@@ -1,6 +1,7 @@
 // Owns every maximum of the server: connections, requests in flight, answers not yet read, sessions. Not the broker's own limits.
 
 import { assert } from '../base/assert.ts'
+import type { Windows } from './quotas/windowed-rate.ts'
 
 const kib = 1024
 const mib = 1024 * kib
@@ -56,10 +57,22 @@ export interface MetadataLimits {
   readonly changeMs: number
 }
 
+export interface QuotaLimits {
+  /** Kafka's `quota.window.num` and `quota.window.size.seconds`. */
+  readonly windows: Windows
+  /** Kafka's `controller.quota.window.num` and `controller.quota.window.size.seconds`. */
+  readonly controllerWindows: Windows
+  /** Users, client ids and addresses that are measured at once, for each quota; some 1 kB each. */
+  readonly metersMax: number
+  /** Who has not been seen for so long is forgotten, as in Kafka. */
+  readonly meterIdleMs: number
+}
+
 export interface ServerLimits {
   readonly listener: ListenerLimits
   readonly fetch: FetchLimits
   readonly metadata: MetadataLimits
+  readonly quotas: QuotaLimits
 }
 
 export const defaultLimits: ServerLimits = {
@@ -93,6 +106,12 @@ export const defaultLimits: ServerLimits = {
     carriedReadsPerConnectionMax: 16,
   },
   metadata: { changeMs: 30_000 },
+  quotas: {
+    windows: { count: 11, ms: 1_000 },
+    controllerWindows: { count: 11, ms: 1_000 },
+    metersMax: 20_000,
+    meterIdleMs: 3_600_000,
+  },
 }
 
 /** What an operator may set. */
@@ -101,17 +120,21 @@ export interface ServerSettings {
   readonly requestBytesMax: number
   readonly idleMs: number
   readonly answerBytesPerConnectionMax: number
+  readonly quotaWindows: Windows
+  readonly controllerQuotaWindows: Windows
 }
 
 /** The defaults with an operator's settings, other limits raised where a setting needs it. */
 export function limitsFor(settings: ServerSettings): ServerLimits {
-  const { listener, fetch, metadata } = defaultLimits
+  const { listener, fetch, metadata, quotas } = defaultLimits
+  const { quotaWindows: windows, controllerQuotaWindows: controllerWindows, ...ofListener } = settings
   const limits: ServerLimits = {
     fetch,
     metadata,
+    quotas: { ...quotas, windows, controllerWindows },
     listener: {
       ...listener,
-      ...settings,
+      ...ofListener,
       assemblyBytesMax: Math.max(listener.assemblyBytesMax, settings.requestBytesMax),
       answerBytesMax: Math.max(listener.answerBytesMax, settings.answerBytesPerConnectionMax),
     },
@@ -122,7 +145,7 @@ export function limitsFor(settings: ServerSettings): ServerLimits {
 
 /** A limit that contradicts another would show as a connection stuck for ever, so it is found at load. */
 export function assertLimits(limits: ServerLimits): void {
-  const { listener, fetch, metadata } = limits
+  const { listener, fetch, metadata, quotas } = limits
   assert(listener.requestBytesMax <= listener.assemblyBytesMax, 'the largest request can be assembled')
   assert(listener.inFlightRequestsPerConnectionMax >= 1, 'a connection may have a request in flight')
   assert(
@@ -136,6 +159,9 @@ export function assertLimits(limits: ServerLimits): void {
   assert(listener.authenticationFailureMs < listener.authenticationMs, 'who fails is told so within its time')
   assert(listener.writeWindowBytes > 0 && listener.idleMs > 0 && metadata.changeMs > 0, 'windows and times are positive')
   assert(fetch.partitionsPerSessionMax <= fetch.sessionPartitionsMax, 'one session may not cover more than all')
+  for (const { count, ms } of [quotas.windows, quotas.controllerWindows])
+    assert(count >= 1 && ms > 0, 'quotas are measured over windows')
+  assert(quotas.metersMax >= 1 && quotas.meterIdleMs > 0, 'who is measured is remembered for a while')
   assert(fetch.sessionsMax >= 0 && fetch.carriedReadsPerConnectionMax >= 0, 'counts are not negative')
 }
 

@@ -13,6 +13,7 @@ import {
   InternalTopicLog,
   isInternalTopic,
   offsetsTopic,
+  type OpenRecords,
   type Partition,
   StandaloneBroker,
   transactionStateTopic,
@@ -46,6 +47,7 @@ export interface PartsWorld {
   readonly idSource: IdSource
   readonly log: Log
   readonly decompress: Decompress
+  readonly openRecords: OpenRecords
   readonly compress: Compress
   readonly keyHash: (key: Uint8Array) => Uint8Array
   readonly topicDefaults: ReadonlyMap<string, string>
@@ -149,7 +151,7 @@ function brokerOf(
     readonly groups: () => GroupCoordinator
   },
 ): StandaloneBroker {
-  const { recovered, idSource, decompress, log, topicDefaults } = world
+  const { recovered, idSource, decompress, openRecords, log, topicDefaults } = world
   const { logs } = parts
   return new StandaloneBroker(
     {
@@ -162,7 +164,7 @@ function brokerOf(
       brokerConfigs: brokerConfigsOf(settings, topicDefaults),
     },
     {
-      world: logs.brokerWorld({ idSource, decompress }),
+      world: logs.brokerWorld({ idSource, decompress, openRecords }),
       events: {
         onForgotten: ({ segments, extents }) => {
           for (const segment of segments) logs.archive.forget(segment.key)

@@ -25,6 +25,8 @@ export interface NodeSettings {
     readonly autoCreateTopics: boolean
     readonly numPartitions: number
     readonly responseQueueBytesMax: number
+    /** The most worker threads that open batches of records. */
+    readonly recordsThreads: number
   }
   readonly tls: {
     readonly certificateFile: string | undefined
@@ -52,6 +54,12 @@ export interface NodeSettings {
   }
   readonly security: { readonly reloadIntervalMs: number }
   readonly acl: { readonly enabled: boolean; readonly superUsers: readonly string[]; readonly allowIfNone: boolean }
+  readonly quota: {
+    readonly windowNum: number
+    readonly windowSizeMs: number
+    readonly controllerWindowNum: number
+    readonly controllerWindowSizeMs: number
+  }
   readonly http: { readonly listen: HostPort }
   readonly objectStore: { readonly backend: 's3' | 'local' | 'memory'; readonly localDir: string }
   readonly s3: {

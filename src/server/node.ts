@@ -27,6 +27,7 @@ import { groupSettingsOf } from './group-settings.ts'
 import { nodeMetrics } from './node-metrics.ts'
 import { joinParts, type NodeParts } from './node-parts.ts'
 import type { NodeSettings } from './node-settings.ts'
+import type { RecordsPool } from './records/records-pool.ts'
 import { NodeSecurity } from './security/node-security.ts'
 import type { StoreStack } from './store-stack.ts'
 import { restoreTransactions } from './transaction-state.ts'
@@ -43,6 +44,7 @@ export interface NodeWorld {
   readonly topicDefaults: ReadonlyMap<string, string>
   readonly openStore: () => Promise<StoreStack>
   readonly loadCompression: () => Promise<BatchCompression>
+  readonly recordsPool: (threadsMax: number) => Pick<RecordsPool, 'open' | 'close'>
 }
 
 export interface RunningNode {
@@ -85,6 +87,7 @@ class StandaloneNode implements RunningNode {
   #phase = 'starting'
   #security: NodeSecurity | undefined
   #stack: StoreStack | undefined
+  readonly #records: Pick<RecordsPool, 'open' | 'close'>
   #wal: { close(): Promise<void> } | undefined
   #parts: Parts | undefined
   #failure: unknown
@@ -97,6 +100,7 @@ class StandaloneNode implements RunningNode {
     this.#settings = settings
     this.#world = world
     this.#log = world.log
+    this.#records = world.recordsPool(settings.kafka.recordsThreads)
     this.ended = new Promise((resolve, reject) => {
       this.#end = { resolve, reject }
     })
@@ -165,6 +169,7 @@ class StandaloneNode implements RunningNode {
     this.#closing ??= Promise.resolve()
     await this.#parts?.front.close().catch(() => undefined)
     this.#parts?.logs.end(new OpError('closed', { code: 'NOT_STARTED', detail: 'the node did not start' }))
+    await this.#records.close()
     await this.#wal?.close().catch(() => undefined)
     await this.#stack?.store.close().catch(() => undefined)
     this.#security?.close()
@@ -227,6 +232,7 @@ class StandaloneNode implements RunningNode {
       idSource,
       log,
       decompress: compression.decompress,
+      openRecords: this.#records.open,
       compress: compression.compress,
       keyHash: sha1OfKey,
       topicDefaults,
@@ -243,7 +249,7 @@ class StandaloneNode implements RunningNode {
   }
 
   #frontOf({ broker, groups, transactions, markers }: NodeParts, whenAllowed: (flush: () => void) => void): KafkaFront {
-    const { kafka, node, acl } = this.#settings
+    const { kafka, node, acl, quota } = this.#settings
     const { clock, prng, log } = this.#world
     const security = assertDefined(this.#security, 'security is opened first').front(broker.scram)
     return new KafkaFront({
@@ -270,6 +276,8 @@ class StandaloneNode implements RunningNode {
         requestBytesMax: kafka.requestBytesMax,
         idleMs: kafka.connectionsIdleMs,
         answerBytesPerConnectionMax: kafka.responseQueueBytesMax,
+        quotaWindows: { count: quota.windowNum, ms: quota.windowSizeMs },
+        controllerQuotaWindows: { count: quota.controllerWindowNum, ms: quota.controllerWindowSizeMs },
       }),
     })
   }
@@ -315,6 +323,7 @@ class StandaloneNode implements RunningNode {
     const fenced = isOpError(this.#failure, 'fenced')
     // Acknowledgements that may never leave must not hold up the end.
     await parts.front.close(fenced ? 'at-once' : 'drained')
+    await this.#records.close()
     await parts.groups.close()
     parts.transactions.close()
     await parts.compactor.close()

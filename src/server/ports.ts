@@ -11,6 +11,7 @@ import type { MarkerSink, TransactionCoordinator } from '../transactions/index.t
 import type { AclPolicy } from './guard/decision.ts'
 import type { ServerLimits } from './limits.ts'
 import type { ListenerPlan } from './listener/endpoint.ts'
+import type { ClientThrottles } from './quotas/client-throttles.ts'
 import type { FrontSecurity } from './security/node-security.ts'
 
 export type {
@@ -101,4 +102,6 @@ export interface FrontPorts {
 }
 
 /** What every handler may use. */
-export type HandlerPorts = FrontPorts
+export interface HandlerPorts extends FrontPorts {
+  readonly throttles: ClientThrottles
+}

@@ -1,6 +1,7 @@
 // Owns putting a standalone node together: the one place that names concrete backends and joins rooms that never see each other.
 // Not what any of them does, nor their order of life (node.ts).
 
+import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import type { LogLevels } from '../base/log-levels.ts'
 import type { Log } from '../base/log.ts'
@@ -16,6 +17,7 @@ import type { ObjectStore } from '../../tiers/ports.ts'
 import { listenersOf } from './listeners.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { runNode, type RunningNode } from './node.ts'
+import { RecordsPool } from './records/records-pool.ts'
 import type { StoreStack } from './store-stack.ts'
 
 async function openBackend(settings: NodeSettings, partRetrier: Retrier): Promise<ObjectStore> {
@@ -90,6 +92,12 @@ function nodeName(settings: NodeSettings): string {
   return `node ${settings.node.id} at ${addresses[0]?.address ?? listen.host}:${listen.port}`
 }
 
+/** Workers are bundled beside the program; the code of this file may lie there or in a folder of chunks below. */
+function recordsWorker(): URL {
+  const beside = new URL('./records-worker.js', import.meta.url)
+  return existsSync(beside) ? beside : new URL('../records-worker.js', import.meta.url)
+}
+
 /** Builds and starts a node. Throws OpError; `ended` of the result tells of a later end. */
 export async function startBroker(
   settings: NodeSettings,
@@ -111,5 +119,6 @@ export async function startBroker(
     topicDefaults: topicDefaults.value,
     openStore: () => openStoreStack(settings, order.log),
     loadCompression: loadBatchCompression,
+    recordsPool: (threadsMax) => new RecordsPool({ worker: recordsWorker(), threadsMax }),
   })
 }

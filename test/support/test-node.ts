@@ -7,6 +7,7 @@ import { silentLog } from '../../src/base/log.ts'
 import { type IdSource, seededPrng } from '../../src/base/prng.ts'
 import type { AppendResult, TopicView } from '../../src/broker/api.ts'
 import type { Partition } from '../../src/broker/partition/partition.ts'
+import type { OpenRecords } from '../../src/broker/index.ts'
 import { nodeId, offset } from '../../src/model/ids.ts'
 import { encodeBatch } from '../../src/protocol/index.ts'
 import { restoreGroups } from '../../src/server/group-state.ts'
@@ -36,6 +37,7 @@ export const settings: NodeSettings = {
     autoCreateTopics: true,
     numPartitions: 1,
     responseQueueBytesMax: mebibyte,
+    recordsThreads: 1,
   },
   tls: {
     certificateFile: undefined,
@@ -62,6 +64,7 @@ export const settings: NodeSettings = {
   },
   security: { reloadIntervalMs: 1000 },
   acl: { enabled: false, superUsers: [], allowIfNone: false },
+  quota: { windowNum: 11, windowSizeMs: 1_000, controllerWindowNum: 11, controllerWindowSizeMs: 1_000 },
   http: { listen: { host: '127.0.0.1', port: 0 } },
   objectStore: { backend: 'memory', localDir: '' },
   s3: {
@@ -114,6 +117,7 @@ export interface NodeOrder {
   readonly takeover?: boolean
   readonly acceptWalLoss?: boolean
   readonly change?: (settings: NodeSettings) => NodeSettings
+  readonly openRecords?: OpenRecords
 }
 
 export function seededIds(seed: number): IdSource {
@@ -287,6 +291,7 @@ export async function startTestNode(order: NodeOrder): Promise<TestNode> {
     idSource: seededIds(seed + 1000),
     log: silentLog,
     decompress: (codec, bytes) => (codec === 'none' ? bytes : { failure: 'tests of nodes compress nothing' }),
+    openRecords: order.openRecords ?? (() => Promise.reject(new Error('tests of nodes compress nothing'))),
     compress: (_, bytes) => bytes,
     keyHash: sha1OfKey,
     topicDefaults: new Map(),

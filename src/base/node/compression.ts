@@ -13,8 +13,11 @@ export type BatchCodec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd'
 export interface BatchCompression {
   /** Answers a failure when the bytes are malformed or would unpack to more than the bound. Never throws on bad bytes. */
   decompress(codec: BatchCodec, bytes: Uint8Array): Uint8Array | { readonly failure: string }
-  /** In the form Java clients read. */
-  compress(codec: BatchCodec, bytes: Uint8Array): Uint8Array
+  /**
+   * In the form Java clients read. Without a level as the codec usually does; lz4 has one speed here, its fast one, and snappy has no
+   * levels at all.
+   */
+  compress(codec: BatchCodec, bytes: Uint8Array, level?: number): Uint8Array
 }
 
 /** Sixty-four times the largest batch of the default `message.max.bytes`; legitimate batches stay far below. */
@@ -33,7 +36,7 @@ export async function loadBatchCompression(plainBytesMax = plainBytesMaxUsual): 
         return { failure: `${codec}: ${error instanceof Error ? error.message : String(error)}` }
       }
     },
-    compress: (codec, bytes) => compress(codec, bytes, zstd),
+    compress: (codec, bytes, level) => compress(codec, bytes, { zstd, level }),
   }
 }
 
@@ -57,18 +60,22 @@ function decompress(codec: BatchCodec, bytes: Uint8Array, bounds: Bounds): Uint8
   }
 }
 
-function compress(codec: BatchCodec, bytes: Uint8Array, zstd: ZstdCodec): Uint8Array {
+function compress(
+  codec: BatchCodec,
+  bytes: Uint8Array,
+  { zstd, level }: { readonly zstd: ZstdCodec; readonly level: number | undefined },
+): Uint8Array {
   switch (codec) {
     case 'none':
       return bytes
     case 'gzip':
-      return gzipSync(bytes)
+      return level === undefined ? gzipSync(bytes) : gzipSync(bytes, { level })
     case 'snappy':
       return packXerial(bytes)
     case 'lz4':
       return lz4.compressFrameSync(asBuffer(bytes))
     case 'zstd':
-      return zstd.compress(bytes)
+      return zstd.compress(bytes, level)
   }
 }
 

@@ -34,10 +34,10 @@ interface Inside {
 const blockPlainBytesMax = 128 * 1024
 const frameMagic = 0xfd2fb528
 const skippableMagic = 0x184d2a50
-const level = 3
+const levelUsual = 3
 
 export interface ZstdCodec {
-  compress(bytes: Uint8Array): Uint8Array
+  compress(bytes: Uint8Array, level?: number): Uint8Array
   /** Or a sentence saying what is wrong. */
   decompress(bytes: Uint8Array, plainBytesMax: number): Uint8Array | string
 }
@@ -45,12 +45,12 @@ export interface ZstdCodec {
 export async function loadZstd(): Promise<ZstdCodec> {
   const inside = (await Zstd.load()) as unknown as Inside
   return {
-    compress: (bytes) => compress(inside, bytes),
+    compress: (bytes, level = levelUsual) => compress(inside, bytes, level),
     decompress: (bytes, plainBytesMax) => decompress(inside, bytes, plainBytesMax),
   }
 }
 
-function compress({ _mainModule: heap, _zstdClass: zstd }: Inside, bytes: Uint8Array): Uint8Array {
+function compress({ _mainModule: heap, _zstdClass: zstd }: Inside, bytes: Uint8Array, level: number): Uint8Array {
   const from = heap.dataToHeap(bytes)
   const room = zstd.compressBound(bytes.length)
   const to = heap.malloc(room)

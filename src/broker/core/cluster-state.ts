@@ -1,12 +1,14 @@
-// Owns the metadata machine: which topics exist, their partitions and configs, the configs of brokers, groups and client metrics,
-// SCRAM users, ACLs, and which producer ids were given out. Commands go through the metadata group's log; only `apply` changes the state, live and at recovery. Not the partitions' own logs.
+// Owns the metadata machine: which topics exist, their partitions and configs, the configs of brokers, groups and client metrics, SCRAM
+// users, ACLs, client quotas, and which producer ids were given out. Commands go through the metadata group's log; only `apply` changes the
+// state, live and at recovery. Not the partitions' own logs.
 //
-// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…], "acls":[…] and
+// A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…], "acls":[…], "quotas":[…] and
 // "configs":[…] once there are some.
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { groupNumber, type GroupNumber, type TopicId, topicId } from '../../model/ids.ts'
 import { type AclRecord, Acls, areAcls } from './acls.ts'
+import { areQuotaChanges, ClientQuotas, type QuotaChange, type QuotasForm } from './client-quotas.ts'
 import { isResourceConfigs, ResourceConfigs, type ResourceConfigsForm } from './resource-configs.ts'
 import { areScramChanges, type ScramChange, ScramCredentials, type ScramForm } from './scram-credentials.ts'
 
@@ -36,6 +38,7 @@ export type ClusterCommand =
   | { readonly kind: 'alter-scram-credentials'; readonly changes: readonly ScramChange[] }
   | { readonly kind: 'alter-acls'; readonly additions: readonly AclRecord[]; readonly removals: readonly AclRecord[] }
   | ({ readonly kind: 'alter-resource-configs' } & ResourceConfigsForm)
+  | { readonly kind: 'alter-client-quotas'; readonly changes: readonly QuotaChange[] }
 
 /** What a command changed. */
 export type ClusterChange =
@@ -47,6 +50,7 @@ export type ClusterChange =
   | { readonly kind: 'scram-credentials-altered' }
   | { readonly kind: 'acls-altered' }
   | { readonly kind: 'resource-configs-altered'; readonly resource: ResourceConfigsForm }
+  | { readonly kind: 'client-quotas-altered' }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
 
@@ -85,6 +89,8 @@ function isCommand(form: Record<string, unknown>): boolean {
       return areAcls(form['additions']) && areAcls(form['removals'])
     case 'alter-resource-configs':
       return isResourceConfigs(form)
+    case 'alter-client-quotas':
+      return areQuotaChanges(form['changes'])
     default:
       return false
   }
@@ -123,6 +129,7 @@ interface SnapshotForm {
   readonly scram?: ScramForm
   readonly acls?: readonly AclRecord[]
   readonly configs?: readonly ResourceConfigsForm[]
+  readonly quotas?: QuotasForm
 }
 
 function isWhole(form: Partial<SnapshotForm>): boolean {
@@ -131,6 +138,7 @@ function isWhole(form: Partial<SnapshotForm>): boolean {
   if (form.scram !== undefined && !areScramChanges(form.scram)) return false
   if (form.acls !== undefined && !areAcls(form.acls)) return false
   if (form.configs !== undefined && !(Array.isArray(form.configs) && form.configs.every(isResourceConfigs))) return false
+  if (form.quotas !== undefined && !areQuotaChanges(form.quotas)) return false
   return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
     (topic) =>
       typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
@@ -144,6 +152,7 @@ export class ClusterState {
   readonly scram = new ScramCredentials()
   readonly acls = new Acls()
   readonly configs = new ResourceConfigs()
+  readonly quotas = new ClientQuotas()
   #nextGroup = 1
   #nextProducerId = 0
 
@@ -180,6 +189,7 @@ export class ClusterState {
       case 'alter-scram-credentials':
       case 'alter-acls':
       case 'alter-resource-configs':
+      case 'alter-client-quotas':
         return undefined
     }
   }
@@ -233,6 +243,9 @@ export class ClusterState {
       case 'alter-resource-configs':
         this.configs.apply(command)
         return succeed({ kind: 'resource-configs-altered', resource: command })
+      case 'alter-client-quotas':
+        this.quotas.apply(command.changes)
+        return succeed({ kind: 'client-quotas-altered' })
     }
   }
 
@@ -251,6 +264,7 @@ export class ClusterState {
     const scram = this.scram.form()
     const acls = [...this.acls.all()]
     const configs = this.configs.form()
+    const quotas = this.quotas.form()
     const form: SnapshotForm = {
       v: version,
       nextGroup: this.#nextGroup,
@@ -259,6 +273,7 @@ export class ClusterState {
       ...(scram.length === 0 ? {} : { scram }),
       ...(acls.length === 0 ? {} : { acls }),
       ...(configs.length === 0 ? {} : { configs }),
+      ...(quotas.length === 0 ? {} : { quotas }),
     }
     return new TextEncoder().encode(JSON.stringify(form))
   }
@@ -274,6 +289,7 @@ export class ClusterState {
     this.scram.restore(form.scram ?? [])
     this.acls.restore(form.acls ?? [])
     this.configs.restore(form.configs ?? [])
+    this.quotas.restore(form.quotas ?? [])
     for (const topic of form.topics) {
       this.#put({
         name: topic.name,

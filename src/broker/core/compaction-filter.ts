@@ -139,23 +139,28 @@ export class CompactionFilter {
   }
 
   #filtered(bytes: Uint8Array, at: number): Uint8Array | undefined {
-    const { nowMs, map } = this.#rule
+    const { nowMs, map, decompress } = this.#rule
     const hasHorizon = hasDeleteHorizon(bytes, at)
     const tombstonesGo = hasHorizon && baseTimestampOf(bytes, at) <= nowMs
-    const opened = this.#records(bytes, at)
+    const batch = openBatch(bytes, at, decompress)
     // Damage is not ours to judge, and nothing may be lost by it.
-    if (opened === undefined) return whole(bytes, at)
+    if (batch.kind === 'malformed') return whole(bytes, at)
+    const { cursor, baseOffset } = batch
+    const records: LogRecord[] = []
     let hasTombstone = false
-    const records = opened.filter(({ offset, key, value }) => {
-      // It came before the topic was compacted, and can never be replaced.
-      if (key === null) return false
-      if (offset < map.latestOf(key) || (value === null && tombstonesGo)) return false
-      hasTombstone ||= value === null
-      return true
-    })
+    while (cursor.next()) {
+      const isTombstone = cursor.valueLength < 0
+      const key = cursor.key()
+      // Without a key it came before the topic was compacted, and can never be replaced.
+      if (key === null || (isTombstone && tombstonesGo)) continue
+      if (baseOffset + cursor.offsetDelta < map.latestOf(key)) continue
+      hasTombstone ||= isTombstone
+      records.push(currentRecord(batch))
+    }
+    if (cursor.failure !== undefined) return whole(bytes, at)
     if (records.length === 0) return undefined
     const needsHorizon = hasTombstone && !hasHorizon
-    if (records.length === opened.length && !needsHorizon) return whole(bytes, at)
+    if (records.length === recordCountOf(bytes, at) && !needsHorizon) return whole(bytes, at)
     return this.#encoded(bytes, at, { records, ...(needsHorizon ? this.#horizon() : {}) })
   }
 

@@ -32,7 +32,7 @@ function faultOfNumber(definition: ConfigDefinition, value: string): string | un
 }
 
 function faultOfWords(definition: ConfigDefinition, value: string): string | undefined {
-  const allowed = /^\[([a-zA-Z, ]+)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
+  const allowed = /^\[([a-zA-Z][a-zA-Z0-9, ]*)\]$/.exec(definition.valid ?? '')?.[1]?.split(', ')
   if (allowed === undefined) return undefined
   const words = definition.type === 'LIST' ? value.split(',').map((word) => word.trim()) : [value]
   return words.every((word) => allowed.includes(word)) ? undefined : `String must be one of: ${allowed.join(', ')}`

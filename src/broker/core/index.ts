@@ -3,6 +3,20 @@
 export { type AclRecord, Acls, literalPattern, prefixedPattern, wildcardName } from './acls.ts'
 export { brokerConfigInForce, type BrokerConfigLayers, connectionOverrides, faultOfBrokerConfigs } from './broker-configs.ts'
 export {
+  type ClientQuota,
+  type ClientQuotaKey,
+  clientQuotaKeys,
+  ClientQuotas,
+  connectionRateKey,
+  type QuotaChange,
+  type QuotaEntity,
+  quotaEntityKey,
+  type QuotaEntityType,
+  quotaEntityTypes,
+  type QuotaKey,
+  type QuotaMatch,
+} from './client-quotas.ts'
+export {
   type ClusterChange,
   type ClusterCommand,
   ClusterState,

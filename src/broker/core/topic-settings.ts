@@ -3,7 +3,8 @@
 
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import { type ConfigDefinition, topicConfigs } from '../../protocol/generated/topic-configs.ts'
-import { faultOfConfigValue, invalidValue } from './config-values.ts'
+import type { CompressionTarget } from '../../protocol/index.ts'
+import { faultOfConfigValue } from './config-values.ts'
 
 export type Durability = 'quorum' | 'bucket'
 
@@ -17,6 +18,10 @@ export interface TopicSettings {
   readonly timestampType: 'CreateTime' | 'LogAppendTime'
   readonly timestampBeforeMaxMs: number
   readonly timestampAfterMaxMs: number
+  /** Whether either bound is tighter than Kafka's default: then records are asked one by one, wherever they are. */
+  readonly timestampsBounded: boolean
+  /** What batches are packed in; absent: as the producer packed them. */
+  readonly compression: CompressionTarget | undefined
   /** Whether retention may delete; a compacted-only topic keeps everything. */
   readonly deletes: boolean
   /** Whether records must have keys, of each of which the newest is kept. */
@@ -50,23 +55,11 @@ const definitions: ReadonlyMap<string, ConfigDefinition> = new Map(topicConfigDe
 
 export const topicConfigDefinition = (name: string): ConfigDefinition | undefined => definitions.get(name)
 
-/** Values this version cannot honour are refused rather than ignored. */
-const unsupported: ReadonlyMap<string, (value: string) => string | undefined> = new Map([
-  [
-    'compression.type',
-    (value: string) =>
-      value === 'producer'
-        ? undefined
-        : 'this version stores batches as the producer compressed them; set compression.type=producer',
-  ],
-])
-
 /** What is wrong with a topic config, naming it and the remedy; undefined when it is good. */
 export function checkTopicConfig(name: string, value: string): string | undefined {
   const definition = definitions.get(name)
   if (definition === undefined) return `Unknown topic config name: ${name}`
-  const wrong = unsupported.get(name)?.(value)
-  return faultOfConfigValue(definition, value) ?? (wrong === undefined ? undefined : invalidValue(name, value, wrong))
+  return faultOfConfigValue(definition, value)
 }
 
 /** Checks all configs of a topic, answering them without the nulls (null resets to the default). */
@@ -90,12 +83,33 @@ const limitless = (value: string): number => {
   return number < 0 || number >= 2 ** 62 ? Infinity : number
 }
 
+const defaultOf = (name: string): number => Number(definitions.get(name)?.default)
+
+/** `compression.type` in terms of batches: `uncompressed` is a codec, `producer` is none. */
+function compressionOf(value: (name: string) => string): CompressionTarget | undefined {
+  const type = value('compression.type')
+  switch (type) {
+    case 'uncompressed':
+      return { codec: 'none' }
+    case 'gzip':
+    case 'lz4':
+    case 'zstd':
+      return { codec: type, level: Number(value(`compression.${type}.level`)) }
+    case 'snappy':
+      return { codec: type }
+    default:
+      return undefined
+  }
+}
+
 /** The settings from a topic's own configs over the broker's defaults, by Kafka's names; all values were checked before. */
 export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults: ReadonlyMap<string, string>): TopicSettings {
   const value = (name: string): string => own.get(name) ?? defaults.get(name) ?? definitions.get(name)?.default ?? ''
   const policies = value('cleanup.policy')
     .split(',')
     .map((policy) => policy.trim())
+  const timestampBeforeMaxMs = limitless(value('message.timestamp.before.max.ms'))
+  const timestampAfterMaxMs = limitless(value('message.timestamp.after.max.ms'))
   return {
     retentionMs: limitless(value('retention.ms')),
     retentionBytes: limitless(value('retention.bytes')),
@@ -103,8 +117,10 @@ export function resolveTopicSettings(own: ReadonlyMap<string, string>, defaults:
     segmentMs: limitless(value('segment.ms')),
     maxMessageBytes: Number(value('max.message.bytes')),
     timestampType: value('message.timestamp.type') === 'LogAppendTime' ? 'LogAppendTime' : 'CreateTime',
-    timestampBeforeMaxMs: limitless(value('message.timestamp.before.max.ms')),
-    timestampAfterMaxMs: limitless(value('message.timestamp.after.max.ms')),
+    timestampBeforeMaxMs,
+    timestampAfterMaxMs,
+    timestampsBounded: timestampBeforeMaxMs !== Infinity || timestampAfterMaxMs < defaultOf('message.timestamp.after.max.ms'),
+    compression: compressionOf(value),
     deletes: policies.includes('delete'),
     compacts: policies.includes('compact'),
     minCleanableDirtyRatio: Number(value('min.cleanable.dirty.ratio')),

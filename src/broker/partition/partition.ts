@@ -1,7 +1,7 @@
 // Owns one partition, live: admits batches, knows what is visible, serves reads, applies its control entries. Not durability
 // (ReplicatedLog), not where archived bytes are (Archive), not when segments are rolled (archiver.ts).
 //
-// Order of side effects of an append: check -> stamp -> propose -> state -> (committed, or in the bucket) -> visible -> acknowledged.
+// Order of side effects of an append: check -> (open, off the loop) -> stamp -> propose -> state -> (committed, or in the bucket) -> visible -> acknowledged.
 
 import { assertDefined } from '../../base/assert.ts'
 import { OpError } from '../../base/op-error.ts'
@@ -16,7 +16,7 @@ import {
   type PartitionIndex,
 } from '../../model/ids.ts'
 import type { ReplicatedLog } from '../../model/replicated-log.ts'
-import { encodeTransactionMarker, ErrorCode } from '../../protocol/index.ts'
+import { encodeTransactionMarker, ErrorCode, type RecordError } from '../../protocol/index.ts'
 import { digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
 import type {
   AbortedRange,
@@ -31,7 +31,7 @@ import type {
   ReadRequest,
   ReadResult,
 } from '../api.ts'
-import { type Admission, admit } from '../core/admission.ts'
+import { admit, type Admission, afterOpening, inspect, type Refused, type Sound, type ToOpen } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
 import { encodeControl } from '../core/control.ts'
 import { failureOf, kafkaFailure } from '../failures.ts'
@@ -40,6 +40,7 @@ import { TailIndex } from '../core/tail-index.ts'
 import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
+import { AppendOrder } from './append-order.ts'
 import { CommitQueue, type OnSettled } from './commit-queue.ts'
 import { endOffsetOfRun, LogReader, type ReadRange } from './log-reader.ts'
 import { ReadWaiters } from './read-waiters.ts'
@@ -56,6 +57,7 @@ export interface PartitionParts {
 }
 
 const noneAborted: readonly AbortedRange[] = []
+const noRecordErrors: readonly RecordError[] = []
 
 const markerRefusals = {
   'stale-epoch': kafkaFailure(ErrorCode.INVALID_PRODUCER_EPOCH, 'The partition has seen a newer epoch of this producer.'),
@@ -93,6 +95,7 @@ export class Partition implements PartitionView, Coolable {
   readonly #hot: HotCache
   readonly #tail = new TailIndex()
   readonly #reader: LogReader
+  readonly #order = new AppendOrder()
   readonly #queue = new CommitQueue()
   readonly #onForgotten: (forgotten: Forgotten) => void
   #controls: PendingControl[] = []
@@ -169,38 +172,32 @@ export class Partition implements PartitionView, Coolable {
       this.#refuse(kafkaFailure(this.#gone), done)
       return
     }
-    const nowMs = this.#world.clock.nowMs()
-    const admission = admit(request.records, {
-      state: this.state,
-      settings: this.settings,
-      term: this.log.term,
-      nowMs,
-      crc32c: this.#world.crc32c,
-      byCoordinator: request.byCoordinator,
-    })
-    switch (admission.kind) {
+    const { crc32c, clock } = this.#world
+    const { byCoordinator } = request
+    const inspected = inspect(request.records, { settings: this.settings, nowMs: clock.nowMs(), crc32c, byCoordinator })
+    switch (inspected.kind) {
       case 'refused':
-        this.#refuse(admission, done)
+        this.#refuse(inspected, done)
         return
-      case 'duplicate':
-        this.#repeat(admission, request.acks, done)
+      case 'to-open':
+        this.#open(request, inspected, done)
         return
-      case 'admitted':
-        this.#admit(request, { admission, nowMs }, done)
+      case 'sound':
+        if (this.#order.isFree) this.#enter(request, inspected, done)
+        else
+          this.#order.add(() => {
+            this.#enter(request, inspected, done)
+          })
     }
   }
 
   appendMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void {
-    const verdict = this.#gone === undefined ? this.state.producers.checkMarker(marker) : this.#gone
-    if (verdict !== 'next') {
-      this.#refuse(typeof verdict === 'number' ? kafkaFailure(verdict) : markerRefusals[verdict], done)
-      return
-    }
-    const nowMs = this.#world.clock.nowMs()
-    const baseOffset = this.state.endOffset
-    const stamps = { baseOffset, leaderEpoch: this.log.term, timestamp: nowMs }
-    const records = encodeTransactionMarker({ ...marker, ...stamps }, this.#world.crc32c)
-    this.#admit({ records, acks: -1 }, { admission: { kind: 'admitted', baseOffset, logAppendTimeMs: -1 }, nowMs }, done)
+    // Behind the producer's batches that are still being opened.
+    if (this.#order.isFree) this.#enterMarker(marker, done)
+    else
+      this.#order.add(() => {
+        this.#enterMarker(marker, done)
+      })
   }
 
   isInTransaction(producerId: number, producerEpoch: number): boolean {
@@ -375,6 +372,64 @@ export class Partition implements PartitionView, Coolable {
     this.#readers.wake(Infinity)
   }
 
+  /** Has the batch opened elsewhere; it keeps its place among the appends. */
+  #open(request: AppendRequest, { batch, order }: ToOpen, done: (result: AppendResult) => void): void {
+    const enterAs = this.#order.hold()
+    this.#world.openRecords(order).then(
+      (opened) => {
+        const inspected = afterOpening(batch, opened, this.settings)
+        enterAs(() => {
+          if (inspected.kind === 'sound') this.#enter(request, inspected, done)
+          else this.#refuse(inspected, done)
+        })
+      },
+      (error: unknown) => {
+        this.#world.log.error('a batch could not be opened', { topic: this.topicName, partition: this.state.index, error })
+        enterAs(() => {
+          this.#refuse(failureOf(error), done)
+        })
+      },
+    )
+  }
+
+  #enter(request: AppendRequest, sound: Sound, done: (result: AppendResult) => void): void {
+    if (this.#gone !== undefined) {
+      this.#refuse(kafkaFailure(this.#gone), done)
+      return
+    }
+    const nowMs = this.#world.clock.nowMs()
+    const admission = admit(sound, {
+      state: this.state,
+      settings: this.settings,
+      term: this.log.term,
+      nowMs,
+      crc32c: this.#world.crc32c,
+    })
+    switch (admission.kind) {
+      case 'refused':
+        this.#refuse(admission, done)
+        return
+      case 'duplicate':
+        this.#repeat(admission, request.acks, done)
+        return
+      case 'admitted':
+        this.#admit({ records: sound.records, acks: request.acks }, { admission, nowMs }, done)
+    }
+  }
+
+  #enterMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void {
+    const verdict = this.#gone === undefined ? this.state.producers.checkMarker(marker) : this.#gone
+    if (verdict !== 'next') {
+      this.#refuse(typeof verdict === 'number' ? kafkaFailure(verdict) : markerRefusals[verdict], done)
+      return
+    }
+    const nowMs = this.#world.clock.nowMs()
+    const baseOffset = this.state.endOffset
+    const stamps = { baseOffset, leaderEpoch: this.log.term, timestamp: nowMs }
+    const records = encodeTransactionMarker({ ...marker, ...stamps }, this.#world.crc32c)
+    this.#admit({ records, acks: -1 }, { admission: { kind: 'admitted', baseOffset, logAppendTimeMs: -1 }, nowMs }, done)
+  }
+
   #repeat(
     admission: Extract<Admission, { kind: 'duplicate' }>,
     acks: AppendRequest['acks'],
@@ -427,11 +482,11 @@ export class Partition implements PartitionView, Coolable {
   }
 
   #refuse(
-    refusal: Pick<Extract<Admission, { kind: 'refused' }>, 'errorCode' | 'message'>,
+    { errorCode, message, recordErrors = noRecordErrors }: Omit<Refused, 'kind'>,
     done: (result: AppendResult) => void,
   ): void {
     this.counters.refused += 1
-    done({ kind: 'error', errorCode: refusal.errorCode, message: refusal.message, logStartOffset: this.logStartOffset })
+    done({ kind: 'error', errorCode, message, recordErrors, logStartOffset: this.logStartOffset })
   }
 
   #appended(baseOffset: number, logAppendTimeMs: number): AppendResult {

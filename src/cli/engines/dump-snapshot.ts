@@ -28,8 +28,12 @@ function metadataOf(bytes: Uint8Array): Meaning | string {
     const mechanisms = [...(cluster.scram.of(user)?.keys() ?? [])]
     return { text: `    user ${JSON.stringify(user)}: ${mechanisms.join(', ')}`, json: { kind: 'user', user, mechanisms } }
   })
+  const quotas = cluster.quotas.form().map(({ entity, key, value }) => ({
+    text: `    quota of ${JSON.stringify(entity)}: ${key} ${value}`,
+    json: { kind: 'quota', entity, key, value },
+  }))
   const text = `${topics.length} topics${users.length === 0 ? '' : `, ${users.length} SCRAM users`}`
-  return { text, json: { topics: topics.length, users: users.length }, more: [...more, ...users] }
+  return { text, json: { topics: topics.length, users: users.length }, more: [...more, ...users, ...quotas] }
 }
 
 function partitionOf(section: SnapshotSection): Meaning | string {

@@ -90,8 +90,26 @@ export const schema = {
     default: '64MiB',
     doc: 'Answers waiting on one connection; beyond it nothing more is read from that connection.',
   },
+  'kafka.records-threads': {
+    kind: count(1, 256),
+    default: '2',
+    doc: 'The most threads that open compressed batches where a topic asks for it (`compression.type`, bounds of time, keys).',
+  },
 
   ...securitySettings,
+
+  'quota.window-num': {
+    kind: count(1, 1000),
+    default: '11',
+    doc: 'The rates of clients are measured over so many windows, as far as quotas are set.',
+  },
+  'quota.window-size-ms': { kind: milliseconds(second, hour), default: '1s', doc: 'One of these windows.' },
+  'quota.controller-window-num': {
+    kind: count(1, 1000),
+    default: '11',
+    doc: 'A client that has changed no topics may change as many partitions at once as in so many windows.',
+  },
+  'quota.controller-window-size-ms': { kind: milliseconds(second, hour), default: '1s', doc: 'One of these windows.' },
 
   'http.listen': { kind: address, default: '127.0.0.1:9464', doc: 'Where `/metrics` and `/health` are served.' },
 

@@ -148,6 +148,13 @@ export function stampLogAppendTime(bytes: Uint8Array, at: number, timestampMs: n
   stampMaxTimestamp(bytes, at, timestampMs, crc32c)
 }
 
+/** Leaves every record the time of its own, whatever the producer claimed. Lies within the checksum, which is computed anew. */
+export function stampCreateTime(bytes: Uint8Array, at: number, maxTimestampMs: number, crc32c: Crc32c): void {
+  const low = at + batchOffset.attributes + 1
+  bytes[low] = (bytes[low] as number) & ~batchAttribute.logAppendTime
+  stampMaxTimestamp(bytes, at, maxTimestampMs, crc32c)
+}
+
 const sequenceMax = 0x7fffffff
 
 /** Sequence numbers wrap from 2^31-1 to 0. */

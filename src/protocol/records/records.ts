@@ -45,7 +45,8 @@ export interface DecompressionFailure {
 
 /** Answers a failure, not an exception, when the bytes are not what the codec says or would unpack to more than it allows. */
 export type Decompress = (codec: CompressionCodec, bytes: Uint8Array) => Uint8Array | DecompressionFailure
-export type Compress = (codec: CompressionCodec, bytes: Uint8Array) => Uint8Array
+/** Without a level as the codec usually does. */
+export type Compress = (codec: CompressionCodec, bytes: Uint8Array, level?: number) => Uint8Array
 
 const malformed = (detail: string): Malformed => ({ kind: 'malformed', detail })
 

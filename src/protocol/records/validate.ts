@@ -1,8 +1,10 @@
-// Owns the judgement of what a producer sends for one partition: exactly one intact batch of magic 2, in Kafka's order of checks
-// and with Kafka's codes. Does not own producer state (sequences, epochs) nor topics and authorization.
+// Owns the judgement of what a producer sends for one partition, as far as the header of the batch tells: exactly one intact batch of magic
+// 2, in Kafka's order of checks and with Kafka's codes. Does not own its records (judge-records.ts), producer state (sequences, epochs),
+// nor topics and authorization.
 //
-// Uncompressed records are walked, for a malformed one would stop every consumer. Compressed records stay closed: they are
-// the producer's own harm, and unpacking them all is what a broker can least afford; only their first bytes are looked at.
+// Uncompressed records are walked, for a malformed one would stop every consumer. Compressed records stay closed unless the topic's configs
+// ask a question that the header does not answer: they are the producer's own harm, and unpacking them all is what a broker can least
+// afford; only their first bytes are looked at.
 
 import type { Crc32c } from '../../base/crc32c.ts'
 import { ErrorCode } from '../generated/errors.ts'
@@ -10,7 +12,6 @@ import {
   baseOffsetOf,
   baseSequenceOf,
   baseTimestampOf,
-  batchEnd,
   batchHeaderBytes,
   batchLengthOf,
   batchLengthOverhead,
@@ -26,12 +27,11 @@ import {
   producerEpochOf,
   producerIdOf,
   recordCountOf,
-  timestampTypeOf,
   type CompressionCodec,
 } from './batch-header.ts'
-import { RecordCursor } from './record-cursor.ts'
+import { judgeRecords, refuse, type RecordRules, type RefusedBatch } from './judge-records.ts'
 
-export interface ProduceRules {
+export interface ProduceRules extends RecordRules {
   readonly crc32c: Crc32c
   /** Version of the Produce request; before 7 there is no zstd. */
   readonly apiVersion?: number
@@ -39,10 +39,6 @@ export interface ProduceRules {
   readonly batchBytesMax?: number
   /** Written by a coordinator of this broker, which names a producer and counts no sequence. */
   readonly byCoordinator?: boolean
-  /** A compacted topic takes no record without a key. Seen in uncompressed batches only. */
-  readonly keysRequired?: boolean
-  /** Left out for topics whose records get the time of their append. */
-  readonly timestamps?: { readonly nowMs: number; readonly beforeMaxMs: number; readonly afterMaxMs: number }
 }
 
 export interface ProducedBatch {
@@ -51,10 +47,8 @@ export interface ProducedBatch {
   readonly count: number
   readonly lastOffsetDelta: number
   readonly baseTimestamp: number
-  /** The records' own where they could be looked at, the header's otherwise. */
+  /** As the header states it. */
   readonly maxTimestamp: number
-  /** False when the header states another time than the records have: it must be stamped before it is stored. */
-  readonly maxTimestampAsStated: boolean
   readonly compression: CompressionCodec
   readonly isTransactional: boolean
   /** -1 for a producer without idempotence. */
@@ -63,35 +57,61 @@ export interface ProducedBatch {
   readonly baseSequence: number
 }
 
-export interface RefusedBatch {
-  readonly kind: 'error'
-  readonly errorCode: ErrorCode
-  readonly message: string
-}
-
-const refuse = (errorCode: ErrorCode, message: string): RefusedBatch => ({ kind: 'error', errorCode, message })
-
 /** The smallest length any magic allows: a message of magic 0 without key and value. */
 const lengthMin = 14
 
-export function validateProduceRecords(bytes: Uint8Array | null, rules: ProduceRules): ProducedBatch | RefusedBatch {
+/** What the header of the batch says, or why it is refused; bytes behind the batch, less than another one, are not counted. */
+export function inspectProduced(bytes: Uint8Array | null, rules: ProduceRules): ProducedBatch | RefusedBatch {
   if (bytes === null || bytes.length === 0)
     return refuse(ErrorCode.INVALID_RECORD, 'There must be one record batch per partition.')
-  return refusedFrame(bytes) ?? refusedContent(bytes, rules) ?? refusedHeader(bytes, rules) ?? judgeRecords(bytes, rules)
+  const end = endOfOnlyBatch(bytes)
+  if (typeof end !== 'number') return end
+  const batch = end === bytes.length ? bytes : bytes.subarray(0, end)
+  return refusedContent(batch, rules) ?? refusedHeader(batch, rules) ?? factsOf(batch)
 }
 
-/** Is it one batch, whole, and of the right magic? */
-function refusedFrame(bytes: Uint8Array): RefusedBatch | undefined {
-  if (bytes.length <= batchOffset.magic) return refuse(ErrorCode.CORRUPT_MESSAGE, 'The record batch is cut off.')
-  const length = batchLengthOf(bytes)
+/** As `inspectProduced`, and the records of an uncompressed batch are judged as well. */
+export function validateProduceRecords(bytes: Uint8Array | null, rules: ProduceRules): ProducedBatch | RefusedBatch {
+  const batch = inspectProduced(bytes, rules)
+  if (batch.kind === 'error' || batch.compression !== 'none') return batch
+  const judged = judgeRecords(
+    bytes as Uint8Array,
+    { bytes: bytes as Uint8Array, start: batchHeaderBytes, end: batch.batchBytes },
+    rules,
+  )
+  return typeof judged === 'number' ? { ...batch, maxTimestamp: judged } : judged
+}
+
+type Frame =
+  { readonly kind: 'partial' } | { readonly kind: 'whole'; readonly end: number; readonly magic: number } | RefusedBatch
+const partial: Frame = { kind: 'partial' }
+
+/** What stands at `at`, seen as Kafka sees it: what is cut off counts for nothing, unless it could never have been a batch. */
+function frameAt(bytes: Uint8Array, at: number): Frame {
+  const present = bytes.length - at
+  if (present < batchLengthOverhead) return partial
+  const length = batchLengthOf(bytes, at)
   if (length < lengthMin) return refuse(ErrorCode.CORRUPT_MESSAGE, `A record batch cannot have length ${length}.`)
-  const magic = magicOf(bytes)
-  if (magic === 0 || magic === 1) return refuse(ErrorCode.INVALID_RECORD, `Magic ${magic} is no longer accepted, only 2.`)
-  if (magic !== 2) return refuse(ErrorCode.CORRUPT_MESSAGE, `Magic ${magic} is unknown.`)
-  const end = batchEnd(bytes, 0)
-  if (end < 0) return refuse(ErrorCode.CORRUPT_MESSAGE, `The record batch says it has length ${length}, which does not fit.`)
-  if (end < bytes.length) return refuse(ErrorCode.INVALID_RECORD, 'There must be exactly one record batch per partition.')
-  return undefined
+  if (present <= batchOffset.magic) return partial
+  const magic = magicOf(bytes, at)
+  if (magic < 0 || magic > 2) return refuse(ErrorCode.CORRUPT_MESSAGE, `Magic ${magic} is unknown.`)
+  const end = at + batchLengthOverhead + length
+  return end > bytes.length ? partial : { kind: 'whole', end, magic }
+}
+
+/** Where the one batch ends. What is behind it may be part of another (Kafka drops that), not a whole one. */
+function endOfOnlyBatch(bytes: Uint8Array): number | RefusedBatch {
+  const first = frameAt(bytes, 0)
+  if (first.kind === 'error') return first
+  if (first.kind === 'partial') return refuse(ErrorCode.CORRUPT_MESSAGE, 'The record batch is cut off.')
+  if (first.magic !== 2) return refuse(ErrorCode.INVALID_RECORD, `Magic ${first.magic} is no longer accepted, only 2.`)
+  if (first.end < batchHeaderBytes) return refuse(ErrorCode.CORRUPT_MESSAGE, 'The record batch is shorter than its header.')
+  if (first.end === bytes.length) return first.end
+  const second = frameAt(bytes, first.end)
+  if (second.kind === 'error') return second
+  return second.kind === 'partial'
+    ? first.end
+    : refuse(ErrorCode.INVALID_RECORD, 'There must be exactly one record batch per partition.')
 }
 
 /** Is it of a kind the topic takes, and unharmed? */
@@ -125,65 +145,28 @@ function refusedHeader(bytes: Uint8Array, rules: ProduceRules): RefusedBatch | u
   if (Number.isNaN(producerId)) return refuse(ErrorCode.INVALID_RECORD, 'No such producer id was ever given out.')
   if (producerId >= 0 && baseSequenceOf(bytes) < 0 && rules.byCoordinator !== true)
     return refuse(ErrorCode.INVALID_RECORD, `Producer ${producerId} sent sequence number ${baseSequenceOf(bytes)}.`)
-  if (timestampTypeOf(bytes) === 'LogAppendTime')
-    return refuse(ErrorCode.INVALID_TIMESTAMP, 'The time of append is set by the broker, not by producers.')
-  return refusedTimestamp(baseTimestampOf(bytes), rules) ?? refusedTimestamp(maxTimestampOf(bytes), rules)
+  if (Number.isNaN(baseTimestampOf(bytes) + maxTimestampOf(bytes)))
+    return refuse(ErrorCode.INVALID_TIMESTAMP, 'The timestamp is beyond any time.')
+  return undefined
 }
 
-/** -1 stands for no time at all and is always accepted. */
-function refusedTimestamp(timestamp: number, rules: ProduceRules): RefusedBatch | undefined {
-  if (Number.isNaN(timestamp)) return refuse(ErrorCode.INVALID_TIMESTAMP, 'The timestamp is beyond any time.')
-  const limits = rules.timestamps
-  if (limits === undefined || timestamp === -1) return undefined
-  if (timestamp >= limits.nowMs - limits.beforeMaxMs && timestamp <= limits.nowMs + limits.afterMaxMs) return undefined
-  return refuse(ErrorCode.INVALID_TIMESTAMP, `Timestamp ${timestamp} is too far from the broker's time ${limits.nowMs}.`)
-}
-
-function judgeRecords(bytes: Uint8Array, rules: ProduceRules): ProducedBatch | RefusedBatch {
+function factsOf(bytes: Uint8Array): ProducedBatch | RefusedBatch {
   const compression = compressionOf(bytes) as CompressionCodec
-  const stated = maxTimestampOf(bytes)
-  let maxTimestamp = stated
-  if (compression === 'none') {
-    const walked = walkRecords(bytes, rules)
-    if (typeof walked !== 'number') return walked
-    maxTimestamp = walked
-  } else if (!beginsAs(compression, bytes, batchHeaderBytes)) {
+  if (!beginsAs(compression, bytes, batchHeaderBytes))
     return refuse(ErrorCode.INVALID_RECORD, `The records are not compressed with ${compression} as the record batch says.`)
-  }
   return {
     kind: 'ok',
-    batchBytes: batchLengthOf(bytes) + batchLengthOverhead,
+    batchBytes: bytes.length,
     count: recordCountOf(bytes),
     lastOffsetDelta: lastOffsetDeltaOf(bytes),
     baseTimestamp: baseTimestampOf(bytes),
-    maxTimestamp,
-    maxTimestampAsStated: maxTimestamp === stated,
+    maxTimestamp: maxTimestampOf(bytes),
     compression,
     isTransactional: isTransactional(bytes),
     producerId: producerIdOf(bytes),
     producerEpoch: producerEpochOf(bytes),
     baseSequence: baseSequenceOf(bytes),
   }
-}
-
-/** The greatest time of the records, or what is wrong with them. */
-function walkRecords(bytes: Uint8Array, rules: ProduceRules): number | RefusedBatch {
-  const cursor = new RecordCursor(bytes, batchHeaderBytes, bytes.length, recordCountOf(bytes))
-  const baseTimestamp = baseTimestampOf(bytes)
-  let maxTimestamp = -1
-  for (let index = 0; cursor.next(); index++) {
-    if (cursor.offsetDelta !== index)
-      return refuse(ErrorCode.INVALID_RECORD, `Record ${index} has offset delta ${cursor.offsetDelta}.`)
-    if (rules.keysRequired === true && cursor.keyLength < 0)
-      return refuse(ErrorCode.INVALID_RECORD, 'A compacted topic does not accept records without a key.')
-    const timestamp = baseTimestamp + cursor.timestampDelta
-    const refused = refusedTimestamp(timestamp, rules)
-    if (refused !== undefined) return refused
-    if (timestamp > maxTimestamp) maxTimestamp = timestamp
-  }
-  return cursor.failure === undefined
-    ? maxTimestamp
-    : refuse(ErrorCode.INVALID_RECORD, `The record batch is malformed: ${cursor.failure}.`)
 }
 
 /** The first bytes of each codec's frames. A raw snappy block begins with any length, so snappy is taken on trust. */

@@ -20,6 +20,7 @@ export class Call {
   readonly #counters: ApiCounters
   #onHurry: (() => void) | undefined = undefined
   #hurried = false
+  #throttleMs = 0
 
   constructor(header: RequestHeader, client: Client, counters: ApiCounters) {
     this.header = header
@@ -54,6 +55,16 @@ export class Call {
   hurry(): void {
     this.#hurried = true
     this.#onHurry?.()
+  }
+
+  /** How long the client is to be silent after the answer; it is told so. */
+  get throttleMs(): number {
+    return this.#throttleMs
+  }
+
+  /** The longest of all that is said counts. */
+  throttle(ms: number): void {
+    this.#throttleMs = Math.max(this.#throttleMs, ms)
   }
 
   /** Counts an error told to the client; code 0 is none. */

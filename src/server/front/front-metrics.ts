@@ -5,6 +5,9 @@ import type { FetchSessions } from '../handlers/fetch/fetch-session.ts'
 import { type HistogramSample, type MetricSample, type MetricSource, plainMetric } from '../http/metric-source.ts'
 import type { ListenerCounters } from '../listener/counters.ts'
 import type { KafkaListener } from '../listener/kafka-listener.ts'
+import type { ClientThrottles } from '../quotas/client-throttles.ts'
+import type { ConnectionRates } from '../quotas/connection-rates.ts'
+import { quotaMetrics } from '../quotas/quota-metrics.ts'
 import type { ApiCounters } from './api-counters.ts'
 import type { KafkaIntake } from './request-intake.ts'
 
@@ -16,10 +19,17 @@ export interface FrontParts {
   readonly listener: KafkaListener
   readonly intake: KafkaIntake
   readonly fetchSessions: FetchSessions
+  readonly throttles: ClientThrottles
+  readonly connectionRates: ConnectionRates
 }
 
 export function frontMetrics(parts: FrontParts): readonly MetricSource[] {
-  return [...requestMetrics(parts.intake), ...connectionMetrics(parts.listener), ...sessionMetrics(parts.fetchSessions)]
+  return [
+    ...requestMetrics(parts.intake),
+    ...connectionMetrics(parts.listener),
+    ...sessionMetrics(parts.fetchSessions),
+    ...quotaMetrics(parts.throttles, parts.connectionRates),
+  ]
 }
 
 function requestMetrics(intake: KafkaIntake): MetricSource[] {

@@ -10,6 +10,8 @@ import { assertLimits } from '../limits.ts'
 import type { ConnectionFacts } from '../listener/connection.ts'
 import { type BoundAddress, KafkaListener } from '../listener/kafka-listener.ts'
 import type { FrontPorts } from '../ports.ts'
+import { ClientThrottles } from '../quotas/client-throttles.ts'
+import { ConnectionRates } from '../quotas/connection-rates.ts'
 import { noSecurity, saslAuthentication } from '../security/node-security.ts'
 import type { MetricSource } from '../http/metric-source.ts'
 import { frontMetrics } from './front-metrics.ts'
@@ -40,9 +42,11 @@ export class KafkaFront {
     const security = ports.security ?? noSecurity
     const served = new Map<number, ServedApi>()
     const all = (): Iterable<ServedApi> => served.values()
-    const { apis, fetchSessions } = servedApis(ports, all)
+    const throttles = new ClientThrottles(ports.broker.quotas.set, limits.quotas, clock)
+    const connectionRates = new ConnectionRates(ports.broker.quotas.set, limits.quotas, clock)
+    const { apis, fetchSessions } = servedApis({ ...ports, throttles }, all)
     for (const api of apis) served.set(api.entry.key, api)
-    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), clock, log, ...accessFor(ports) })
+    const intake = new KafkaIntake({ served, versionFallback: versionFallback(all), throttles, clock, log, ...accessFor(ports) })
     const whenAllowed =
       ports.whenAllowed ??
       ((flush: () => void): void => {
@@ -54,11 +58,12 @@ export class KafkaFront {
       limits: limits.listener,
       caps: () => connectionCapsOf(ports.broker, limits.listener.connectionsMax),
       intake,
+      connectionRates,
       clock,
       log,
       whenAllowed,
     })
-    this.#metrics = frontMetrics({ listener: this.#listener, intake, fetchSessions })
+    this.#metrics = frontMetrics({ listener: this.#listener, intake, fetchSessions, throttles, connectionRates })
   }
 
   /** The addresses its listeners are bound to. Without an advertised address in the settings, clients are told these. */

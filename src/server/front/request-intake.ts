@@ -12,6 +12,7 @@ import type { Access } from '../guard/access.ts'
 import type { ConnectionFacts, Refusal, RequestIntake } from '../listener/connection.ts'
 import { LogLimiter } from '../listener/log-limiter.ts'
 import type { Answer, StartableRequest } from '../listener/request-line.ts'
+import type { ClientThrottles } from '../quotas/client-throttles.ts'
 import { ApiCounters } from './api-counters.ts'
 import { Call } from './call.ts'
 import { bareToken } from './bare-token.ts'
@@ -46,6 +47,7 @@ export interface IntakeOptions {
   readonly versionFallback: WriteBody
   /** What a client may do; absent while ACLs are not asked. */
   readonly accessOf?: (connection: ConnectionFacts) => Access
+  readonly throttles: ClientThrottles
   readonly clock: Clock
   readonly log: Log
 }
@@ -105,7 +107,7 @@ export class KafkaIntake implements RequestIntake {
       return { refused: `malformed ${api.entry.name} v${version}: ${reader.failure}` }
     }
     if (admission === 'illegal') return this.#illegal(prepared, call, counters)
-    return new RunningRequest(this, prepared, { call, served })
+    return new RunningRequest(this, prepared, { call, served, bytes: frame.length })
   }
 
   #fallback(call: Call, counters: ApiCounters): StartableRequest {
@@ -135,31 +137,45 @@ export class KafkaIntake implements RequestIntake {
 
   /** Runs a request and turns whatever comes of it into an answer. An assertion that failed is not caught: the process dies. */
   run(prepared: PreparedRequest, facts: RunFacts, answer: (answer: Answer) => void): void {
-    const startedAtMs = this.#options.clock.monotonicMs()
+    const { clock, throttles } = this.#options
+    const { call, served, bytes } = facts
+    const startedAtMs = clock.monotonicMs()
+    // Who is not known yet has no quota.
+    const isTimed = throttles.timesRequests && call.connection.authentication.pendingSinceMs === undefined
+    let ranMs: number | undefined
     this.requestsInFlight += 1
+    if (call.header.apiKey === ApiKey.Produce) throttles.produced(call, bytes)
     const finish = (reply: Reply<WriteBody>): void => {
       this.requestsInFlight -= 1
-      facts.served.counters.latencyMicros.record((this.#options.clock.monotonicMs() - startedAtMs) * 1000)
-      answer(this.#answerOf(reply, facts))
+      const finishedAtMs = clock.monotonicMs()
+      served.counters.latencyMicros.record((finishedAtMs - startedAtMs) * 1000)
+      if (isTimed) throttles.ran(call, ranMs ?? finishedAtMs - startedAtMs)
+      const answered = this.#answerOf(reply, facts)
+      if (isTimed) throttles.answered(call, clock.monotonicMs() - finishedAtMs)
+      answer(answered)
     }
     const fail = (error: unknown): void => {
       finish(this.#replyToError(error, prepared, facts))
     }
     let reply: Reply<WriteBody> | Promise<Reply<WriteBody>>
     try {
-      reply = prepared.run(facts.call)
+      reply = prepared.run(call)
     } catch (error) {
       fail(error)
       return
     }
-    if (reply instanceof Promise) void reply.then(finish, fail)
-    else finish(reply)
+    if (reply instanceof Promise) {
+      if (isTimed) ranMs = clock.monotonicMs() - startedAtMs
+      void reply.then(finish, fail)
+    } else finish(reply)
   }
 
   #answerOf(reply: Reply<WriteBody>, facts: RunFacts): Answer {
     const { call, served } = facts
     if (reply instanceof NoResponse)
-      return reply.closeReason === undefined ? { kind: 'none' } : { kind: 'close', reason: reply.closeReason }
+      return reply.closeReason === undefined
+        ? { kind: 'none', throttleMs: call.throttleMs }
+        : { kind: 'close', reason: reply.closeReason }
     if (!(reply instanceof LastResponse)) return this.#encode(call, reply, served.counters)
     return { ...this.#encode(call, reply.response, served.counters), thenClose: reply.closeReason }
   }
@@ -170,7 +186,8 @@ export class KafkaIntake implements RequestIntake {
     body(writer)
     closeFrame(writer, mark)
     counters.responseBytes += writer.byteLength
-    return { kind: 'write', chunks: writer.finish(), acknowledges: acknowledging.has(call.header.apiKey) }
+    const acknowledges = acknowledging.has(call.header.apiKey)
+    return { kind: 'write', chunks: writer.finish(), acknowledges, throttleMs: call.throttleMs }
   }
 
   #replyToError(error: unknown, prepared: PreparedRequest, facts: RunFacts): Reply<WriteBody> {
@@ -193,6 +210,8 @@ export class KafkaIntake implements RequestIntake {
 interface RunFacts {
   readonly call: Call
   readonly served: ServedEntry
+  /** Of the request. */
+  readonly bytes: number
 }
 
 class RunningRequest implements StartableRequest {

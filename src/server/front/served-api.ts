@@ -44,14 +44,14 @@ export interface PreparedRequest {
 export function serve<Request, Response>(definition: ApiDefinition<Request, Response>, versionMax?: number): ServedApi {
   const entry = assertDefined(apiEntryOf(definition.key), 'every served API is one of Kafka’s')
   const bodyOf =
-    (response: Response, version: number): WriteBody =>
+    (response: Response, call: Call, version: number): WriteBody =>
     (writer) => {
-      definition.write(writer, response, version)
+      definition.write(writer, withThrottleTime(response, call.throttleMs), version)
     }
-  const replyOf = (reply: Reply<Response>, version: number): Reply<WriteBody> => {
+  const replyOf = (reply: Reply<Response>, call: Call, version: number): Reply<WriteBody> => {
     if (reply instanceof NoResponse) return reply
-    if (!(reply instanceof LastResponse)) return bodyOf(reply, version)
-    return new LastResponse(bodyOf(reply.response, version), reply.closeReason)
+    if (!(reply instanceof LastResponse)) return bodyOf(reply, call, version)
+    return new LastResponse(bodyOf(reply.response, call, version), reply.closeReason)
   }
   const handle = (request: Request, call: Call): Reply<Response> | Promise<Reply<Response>> => {
     const { access } = call
@@ -71,12 +71,19 @@ export function serve<Request, Response>(definition: ApiDefinition<Request, Resp
       return {
         run: (call) => {
           const reply = handle(request, call)
-          return reply instanceof Promise ? reply.then((later) => replyOf(later, version)) : replyOf(reply, version)
+          return reply instanceof Promise ? reply.then((later) => replyOf(later, call, version)) : replyOf(reply, call, version)
         },
-        failed: (errorCode, call) => bodyOf(definition.failed(request, errorCode, call), version),
+        failed: (errorCode, call) => bodyOf(definition.failed(request, errorCode, call), call, version),
       }
     },
   }
+}
+
+/** Whatever a response is of: those that can say how long the client is to be silent have this field. */
+function withThrottleTime<Response>(response: Response, throttleTimeMs: number): Response {
+  if (throttleTimeMs === 0 || typeof response !== 'object' || response === null || !('throttleTimeMs' in response))
+    return response
+  return { ...response, throttleTimeMs }
 }
 
 /** The one place where the world's failures become Kafka's codes. */

@@ -74,6 +74,7 @@ const clusterGuards: Guards = {
   ListPartitionReassignments: (asked) => ofCluster(asked, DESCRIBE),
   ListConfigResources: (asked) => ofCluster(asked, DESCRIBE_CONFIGS),
   DescribeClientQuotas: (asked) => ofCluster(asked, DESCRIBE_CONFIGS),
+  AlterClientQuotas: (asked) => ofCluster(asked, ALTER_CONFIGS),
   DescribeUserScramCredentials: (asked) => ofCluster(asked, DESCRIBE),
   AlterUserScramCredentials: (asked) => ofCluster(asked, ALTER),
   DescribeAcls: (asked) => ofCluster(asked, DESCRIBE),

@@ -13,8 +13,13 @@ import {
 } from '../../protocol/generated/create-partitions.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
+import type { MutationQuota } from '../quotas/client-throttles.ts'
+import { mutationRefused } from './mutation-refused.ts'
 import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
+
+/** Before it, no version knows THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const strictFrom = 3
 
 const result = (name: string, errorCode: number, errorMessage: string | null = null): CreatePartitionsTopicResult =>
   createPartitionsTopicResult({ name, errorCode, errorMessage: briefly(errorMessage) })
@@ -27,9 +32,10 @@ export function createPartitionsApi(ports: HandlerPorts): ServedApi {
     write: writeCreatePartitionsResponse,
     handle: async (request, call) => {
       const twice = repeated(request.topics.map(({ name }) => name))
+      const quota = ports.throttles.mutations(call, strictFrom)
       const once = request.topics.filter(({ name }) => !twice.has(name))
       const all = once.map((topic) =>
-        within(ports.clock, request.timeoutMs, grow(ports, topic, request.validateOnly), () =>
+        within(ports.clock, request.timeoutMs, grow({ ports, quota }, topic, request.validateOnly), () =>
           result(topic.name, ErrorCode.REQUEST_TIMED_OUT, 'the partitions are still being created'),
         ),
       )
@@ -52,7 +58,7 @@ const alreadyHas = (name: string, present: number, wanted: number): string =>
     : `The topic ${name} currently has ${present} partition(s); ${wanted} would not be an increase.`
 
 async function grow(
-  ports: HandlerPorts,
+  { ports, quota }: { readonly ports: HandlerPorts; readonly quota: MutationQuota },
   wanted: CreatePartitionsTopic,
   validateOnly: boolean,
 ): Promise<CreatePartitionsTopicResult> {
@@ -72,6 +78,7 @@ async function grow(
   if (assignments?.some(({ brokerIds }) => brokerIds.length !== 1 || brokerIds[0] !== nodeId) === true) {
     return result(name, ErrorCode.INVALID_REPLICA_ASSIGNMENT, `broker ${nodeId} is the only one`)
   }
+  if (!quota.admit(count - present)) return result(name, mutationRefused.errorCode, mutationRefused.message)
   const grown = await ports.broker.createPartitions(topic.id, count, validateOnly)
   return grown.ok ? result(name, ErrorCode.NONE) : result(name, grown.failure.errorCode, grown.failure.message)
 }

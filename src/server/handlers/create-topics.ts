@@ -15,8 +15,13 @@ import {
 } from '../../protocol/generated/create-topics.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
+import type { MutationQuota } from '../quotas/client-throttles.ts'
+import { mutationRefused } from './mutation-refused.ts'
 import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
+
+/** Before it, no version knows THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const strictFrom = 6
 
 const failed = (name: string, errorCode: number, errorMessage: string | null = null): CreatableTopicResult =>
   creatableTopicResult({ name, errorCode, errorMessage: briefly(errorMessage) })
@@ -29,13 +34,14 @@ export function createTopicsApi(ports: HandlerPorts): ServedApi {
     write: writeCreateTopicsResponse,
     handle: async (request, call) => {
       const twice = repeated(request.topics.map(({ name }) => name))
+      const quota = ports.throttles.mutations(call, strictFrom)
       const results: Array<CreatableTopicResult | Promise<CreatableTopicResult>> = []
       for (const topic of request.topics) {
         if (twice.has(topic.name)) continue
         const fault = faultOf(topic)
         results.push(
           fault === undefined
-            ? within(ports.clock, request.timeoutMs, create(ports, topic, request.validateOnly), () =>
+            ? within(ports.clock, request.timeoutMs, create({ ports, quota }, topic, request.validateOnly), () =>
                 failed(topic.name, ErrorCode.REQUEST_TIMED_OUT, 'the topic is still being created'),
               )
             : failed(topic.name, fault.errorCode, fault.message),
@@ -77,18 +83,29 @@ function faultOf(topic: CreatableTopic): { readonly errorCode: number; readonly 
   return undefined
 }
 
-async function create(ports: HandlerPorts, topic: CreatableTopic, validateOnly: boolean): Promise<CreatableTopicResult> {
+async function create(
+  { ports, quota }: { readonly ports: HandlerPorts; readonly quota: MutationQuota },
+  topic: CreatableTopic,
+  validateOnly: boolean,
+): Promise<CreatableTopicResult> {
   const { name, numPartitions, replicationFactor, assignments, configs } = topic
   if (ports.broker.topicByName(name) !== undefined)
     return failed(name, ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
-  const made = await ports.broker.createTopic({
+  const wanted = {
     name,
     partitionCount: assignments.length > 0 ? assignments.length : numPartitions,
     replicationFactor,
     assignments: new Map(assignments.map(({ partitionIndex, brokerIds }) => [partitionIndex, brokerIds])),
     configs: new Map(configs.map((config) => [config.name, config.value])),
     validateOnly,
-  })
+  }
+  if (quota.counts) {
+    // How many partitions it would have, only the broker knows.
+    const planned = await ports.broker.createTopic({ ...wanted, validateOnly: true })
+    if (!planned.ok) return failed(name, planned.failure.errorCode, planned.failure.message)
+    if (!quota.admit(planned.value.partitions.length)) return failed(name, mutationRefused.errorCode, mutationRefused.message)
+  }
+  const made = await ports.broker.createTopic(wanted)
   return made.ok ? created(ports, made.value) : failed(name, made.failure.errorCode, made.failure.message)
 }
 

@@ -15,11 +15,14 @@ import {
 } from '../../protocol/generated/delete-topics.ts'
 import { type ServedApi, serve } from '../front/served-api.ts'
 import type { HandlerPorts, TopicView } from '../ports.ts'
+import { mutationRefused } from './mutation-refused.ts'
 import { repeated } from './repeated.ts'
 import { within } from './time-out.ts'
 
 /** Names or ids in one list; before, a list of names. */
 const statesFrom = 6
+/** Before it, no version knows THROTTLING_QUOTA_EXCEEDED (KIP-599). */
+const strictFrom = 5
 
 const failed = (
   { name, topicId }: DeleteTopicState,
@@ -38,6 +41,7 @@ export function deleteTopicsApi(ports: HandlerPorts): ServedApi {
     write: writeDeleteTopicsResponse,
     handle: async (request, call) => {
       const wanted = wantedOf(request, call.version)
+      const quota = ports.throttles.mutations(call, strictFrom)
       const topicOf = ({ name, topicId }: DeleteTopicState): TopicView | undefined =>
         name === null ? ports.broker.topicById(asTopicId(topicId)) : ports.broker.topicByName(name)
       // By id where there is one, so that a name and an id of the same topic count as two as well.
@@ -52,6 +56,7 @@ export function deleteTopicsApi(ports: HandlerPorts): ServedApi {
         const topic = topicOf(state)
         if (topic === undefined)
           return failed(state, name === null ? ErrorCode.UNKNOWN_TOPIC_ID : ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
+        if (!quota.admit(topic.partitions.length)) return failed(state, mutationRefused.errorCode, mutationRefused.message)
         return within(ports.clock, request.timeoutMs, remove(ports, topic, call.version), () =>
           failed(state, ErrorCode.REQUEST_TIMED_OUT),
         )

@@ -111,7 +111,7 @@ function named(
     const key = wanted.name ?? wanted.topicId
     if (seen.has(key)) continue
     seen.add(key)
-    answers.push(byIdOrName(ports, request, { wanted, creates, version: call.version }))
+    answers.push(byIdOrName(ports, request, { wanted, creates, call }))
   }
   const countErrors = (all: readonly MetadataResponseTopic[]): MetadataResponse => {
     for (const { errorCode } of all) call.countError(errorCode)
@@ -124,15 +124,16 @@ function named(
 interface Wanted {
   readonly wanted: MetadataRequestTopic
   readonly creates: boolean
-  readonly version: number
+  readonly call: Call
 }
 
 function byIdOrName(
   ports: HandlerPorts,
   request: MetadataRequest,
-  { wanted, creates, version }: Wanted,
+  { wanted, creates, call }: Wanted,
 ): MetadataResponseTopic | Promise<MetadataResponseTopic> {
   const { broker } = ports
+  const { version } = call
   const { name, topicId } = wanted
   if (topicId !== zeroUuid) {
     const topic = broker.topicById(asTopicId(topicId))
@@ -144,7 +145,10 @@ function byIdOrName(
   if (topicNameFault(name) !== undefined) return refused(wanted, ErrorCode.INVALID_TOPIC_EXCEPTION, version)
   if (!creates) return refused(wanted, ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, version)
   return broker.autoCreateTopic(name).then((made) => {
-    if (made.ok) return described(ports, made.value, request)
+    if (made.ok) {
+      ports.throttles.mutations(call).admit(made.value.partitions.length)
+      return described(ports, made.value, request)
+    }
     // Made by somebody else meanwhile: then it is there.
     const present = broker.topicByName(name)
     return present === undefined ? refused(wanted, made.failure.errorCode, version) : described(ports, present, request)

@@ -4,6 +4,7 @@
 import { topicId as asTopicId } from '../../model/ids.ts'
 import { ApiKey, batchHeaderBytes, compressionOf, ErrorCode, magicOf } from '../../protocol/index.ts'
 import {
+  batchIndexAndErrorMessage,
   type PartitionProduceResponse,
   partitionProduceResponse,
   type ProduceRequest,
@@ -139,7 +140,13 @@ class Produce {
     const logStartOffset = BigInt(result.logStartOffset)
     this.#answers[position]![slot] =
       result.kind === 'error'
-        ? partitionProduceResponse({ ...failure(index, result.errorCode, result.message), logStartOffset })
+        ? partitionProduceResponse({
+            ...failure(index, result.errorCode, result.message),
+            recordErrors: result.recordErrors.map(({ batchIndex, message }) =>
+              batchIndexAndErrorMessage({ batchIndex, batchIndexErrorMessage: message }),
+            ),
+            logStartOffset,
+          })
         : partitionProduceResponse({
             index,
             baseOffset: BigInt(result.baseOffset),

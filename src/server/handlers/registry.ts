@@ -5,11 +5,11 @@ import type { HandlerPorts } from '../ports.ts'
 import { aclApis } from './acls.ts'
 import { alterConfigsApi, incrementalAlterConfigsApi } from './alter-configs.ts'
 import { apiVersionsApi } from './api-versions.ts'
+import { clientQuotaApis } from './client-quotas.ts'
 import { createPartitionsApi } from './create-partitions.ts'
 import { createTopicsApi } from './create-topics.ts'
 import { deleteRecordsApi } from './delete-records.ts'
 import { deleteTopicsApi } from './delete-topics.ts'
-import { describeClientQuotasApi } from './describe-client-quotas.ts'
 import { describeClusterApi } from './describe-cluster.ts'
 import { describeConfigsApi } from './describe-configs.ts'
 import { describeLogDirsApi } from './describe-log-dirs.ts'
@@ -78,7 +78,7 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     listPartitionReassignmentsApi(),
     ...saslApis(),
     ...scramCredentialApis(ports),
-    describeClientQuotasApi(),
+    ...clientQuotaApis(ports),
     ...aclApis(ports),
   ]
   return { apis, fetchSessions: fetch.sessions }

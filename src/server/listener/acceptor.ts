@@ -3,11 +3,11 @@
 
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls'
+import type { Cancel } from '../../base/clock.ts'
 import { OpError } from '../../base/op-error.ts'
 import { anonymous, type Principal } from '../security/principal.ts'
 import { usesTls } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
-import { addressOf } from './address.ts'
 import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 
 const backlog = 1024
@@ -18,11 +18,17 @@ export interface AcceptorPorts {
   readonly handshakeMs: number
   /** Whether there is room for one more from this address. What is refused is closed. */
   admit(address: string): boolean
+  /** How long a connection from this address waits for its end, for it is one too many; 0: it is served. */
+  throttleMs(address: string): number
+  after(delayMs: number, callback: () => void): Cancel
   ready(socket: Socket, endpoint: Endpoint, principal: Principal): void
   handshakeFailed(client: string, endpoint: Endpoint, detail: string): void
   /** The listening socket itself reports an error and goes on, for instance EMFILE. */
   troubled(endpoint: Endpoint, error: Error): void
 }
+
+/** On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d. */
+export const hostOf = (socket: Socket): string => (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
 
 const showClient = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`
 
@@ -50,6 +56,8 @@ export class Acceptor {
   readonly #tls: TlsServer | undefined
   /** Sockets whose handshake is under way, by the client's address: TLS wraps the socket in another. */
   readonly #handshakes = new Map<string, Socket>()
+  /** Connections too many (KIP-612): they are closed late, so that who tries again at once gains nothing. */
+  readonly #held = new Set<Socket>()
   #bound: HostAndPort | undefined
 
   constructor(plan: ListenerPlan, ports: AcceptorPorts) {
@@ -61,8 +69,9 @@ export class Acceptor {
     this.#tls = usesTls(protocol) ? this.#tlsServer() : undefined
   }
 
-  get handshakes(): number {
-    return this.#handshakes.size
+  /** Sockets that are here and are no connections. */
+  get waiting(): number {
+    return this.#handshakes.size + this.#held.size
   }
 
   start(): Promise<HostAndPort> {
@@ -92,7 +101,7 @@ export class Acceptor {
         resolve()
       })
     })
-    for (const socket of this.#handshakes.values()) socket.destroy()
+    for (const socket of [...this.#handshakes.values(), ...this.#held]) socket.destroy()
     return closed
   }
 
@@ -123,11 +132,27 @@ export class Acceptor {
   }
 
   readonly #onSocket = (socket: Socket): void => {
-    if (!this.#ports.admit(addressOf(socket))) {
+    if (!this.#ports.admit(hostOf(socket))) {
       socket.on('error', () => undefined)
       socket.destroy()
-    } else if (this.#tls === undefined) this.#ports.ready(socket, this.endpoint, anonymous)
+      return
+    }
+    const throttleMs = this.#ports.throttleMs(hostOf(socket))
+    if (throttleMs > 0) this.#hold(socket, throttleMs)
+    else if (this.#tls === undefined) this.#ports.ready(socket, this.endpoint, anonymous)
     else this.#beginHandshake(socket, this.#tls)
+  }
+
+  #hold(socket: Socket, ms: number): void {
+    this.#held.add(socket)
+    const cancel = this.#ports.after(ms, () => {
+      socket.destroy()
+    })
+    socket.on('error', () => undefined)
+    socket.once('close', () => {
+      cancel()
+      this.#held.delete(socket)
+    })
   }
 
   #beginHandshake(socket: Socket, tls: TlsServer): void {

@@ -2,9 +2,10 @@
 // (frame-assembler.ts), order (request-line.ts), writing (answer-queue.ts) or what requests mean (the intake).
 
 import type { Socket } from 'node:net'
+import type { Cancel } from '../../base/clock.ts'
 import type { ListenerLimits } from '../limits.ts'
 import type { Authentication } from '../security/authentication.ts'
-import { addressOf } from './address.ts'
+import { hostOf } from './acceptor.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import type { Budget } from './budget.ts'
 import type { ListenerCounters } from './counters.ts'
@@ -49,7 +50,7 @@ export interface ListenerShared {
   nowMs(): number
   /** Calls back when acknowledgements may leave. */
   whenAllowed(flush: () => void): void
-  after(delayMs: number, callback: () => void): void
+  after(delayMs: number, callback: () => void): Cancel
   /** Flushes the connection's answers at the end of the turn. */
   flushSoon(connection: Connection): void
   closed(connection: Connection, why: CloseReason): void
@@ -94,13 +95,15 @@ export class Connection implements ConnectionFacts {
   /** An acknowledgement waits among the answers. */
   #acknowledging = false
   #closeAfterAnswers: CloseReason | undefined = undefined
+  /** Until when nothing is read, for the client has been over a quota; undefined when it is read. */
+  #mutedUntilMs: number | undefined = undefined
+  #cancelUnmute: Cancel = () => undefined
 
   constructor(socket: Socket, identity: ConnectionIdentity, shared: ListenerShared) {
     this.id = identity.id
     this.endpoint = identity.endpoint
     this.authentication = identity.authentication
-    // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d.
-    this.remoteHost = addressOf(socket)
+    this.remoteHost = hostOf(socket)
     this.remoteAddress = `${this.remoteHost}:${String(socket.remotePort ?? 0)}`
     this.localPort = socket.localPort ?? 0
     this.#socket = socket
@@ -118,7 +121,7 @@ export class Connection implements ConnectionFacts {
   }
 
   get busy(): boolean {
-    return this.#line.length > 0 || this.#answers.bytes > 0
+    return this.#line.length > 0 || this.#answers.bytes > 0 || this.#mutedUntilMs !== undefined
   }
 
   get activeAtMs(): number {
@@ -157,7 +160,7 @@ export class Connection implements ConnectionFacts {
       if (silentMs > stalledWriteMs) this.close({ kind: 'stalled', detail })
       return
     }
-    if (this.#line.length > 0 || this.#waitingForBudget) return
+    if (this.#line.length > 0 || this.#waitingForBudget || this.#mutedUntilMs !== undefined) return
     if (silentMs > idleMs) this.close({ kind: 'idle', detail: `silent for ${idleMs} ms` })
   }
 
@@ -174,6 +177,7 @@ export class Connection implements ConnectionFacts {
   close(reason: CloseReason, gentle = false): void {
     if (this.#closed) return
     this.#closed = true
+    this.#cancelUnmute()
     this.#shared.requestBudget.stopWaiting(this.#onBudget)
     this.#shared.assemblyBudget.stopWaiting(this.#onBudget)
     this.#assembler.discard()
@@ -240,7 +244,24 @@ export class Connection implements ConnectionFacts {
     } else if (answer.kind === 'close') {
       this.#closeAfter({ kind: answer.unauthenticated === true ? 'unauthenticated' : 'bad', detail: answer.reason })
     }
+    if (answer.kind !== 'close' && (answer.throttleMs ?? 0) > 0) this.#mute(answer.throttleMs ?? 0)
     this.#shared.flushSoon(this)
+  }
+
+  /** KIP-219: who was over a quota is answered at once, and then not heard for a while, whatever it does with the time it was told. */
+  #mute(ms: number): void {
+    const untilMs = this.#shared.nowMs() + ms
+    if (untilMs <= (this.#mutedUntilMs ?? 0)) return
+    this.#mutedUntilMs = untilMs
+    this.#cancelUnmute()
+    this.#cancelUnmute = this.#shared.after(ms, this.#unmute)
+    this.#updateReading()
+  }
+
+  readonly #unmute = (): void => {
+    this.#mutedUntilMs = undefined
+    this.#activeAtMs = this.#shared.nowMs()
+    this.#pump()
   }
 
   /** What follows is not read; what is answered goes out first. */
@@ -256,6 +277,7 @@ export class Connection implements ConnectionFacts {
     return (
       !this.#draining &&
       !this.#deaf &&
+      this.#mutedUntilMs === undefined &&
       // Until it is known who asks, each answer decides how the next frame is to be read.
       !(this.authentication.pendingSinceMs !== undefined && this.#line.length > 0) &&
       this.#line.length < limits.inFlightRequestsPerConnectionMax &&

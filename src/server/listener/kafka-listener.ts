@@ -7,11 +7,11 @@ import type { Cancel, Clock } from '../../base/clock.ts'
 import type { Log } from '../../base/log.ts'
 import type { ListenerLimits } from '../limits.ts'
 import { type Authentication, OpenAuthentication } from '../security/authentication.ts'
+import type { ConnectionRates } from '../quotas/connection-rates.ts'
 import type { Principal } from '../security/principal.ts'
 import { usesSasl } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
-import { Acceptor } from './acceptor.ts'
-import { addressOf } from './address.ts'
+import { Acceptor, hostOf } from './acceptor.ts'
 import { Budget } from './budget.ts'
 import { type CloseReason, Connection, type ListenerShared, type RequestIntake } from './connection.ts'
 import { ListenerCounters } from './counters.ts'
@@ -45,6 +45,7 @@ export interface KafkaListenerOptions {
   /** Of the moment: they may change while the node runs. */
   readonly caps: () => ConnectionCaps
   readonly intake: RequestIntake
+  readonly connectionRates: ConnectionRates
   readonly clock: Clock
   readonly log: Log
   /** Calls back when acknowledgements may leave: at once, later, or never when this process may not acknowledge any more. */
@@ -138,9 +139,7 @@ export class KafkaListener {
       assemblyBudget: new Budget(limits.assemblyBytesMax),
       answerBudget: new Budget(limits.answerBytesMax),
       nowMs: () => clock.monotonicMs(),
-      after: (delayMs, callback) => {
-        clock.after(delayMs, callback)
-      },
+      after: (delayMs, callback) => clock.after(delayMs, callback),
       flushSoon: (connection) => {
         if (this.#toFlush.length === 0) clock.afterTurn(this.#flush)
         this.#toFlush.push(connection)
@@ -159,8 +158,10 @@ export class KafkaListener {
   }
 
   #acceptor(plan: ListenerPlan): Acceptor {
-    const { security, limits } = this.#options
+    const { security, limits, clock, connectionRates } = this.#options
     return new Acceptor(plan, {
+      throttleMs: (address) => connectionRates.throttleMs(address),
+      after: (delayMs, callback) => clock.after(delayMs, callback),
       tls: security.tls.get(plan.name),
       handshakeMs: limits.handshakeMs,
       admit: (address) => this.#admit(address),
@@ -201,7 +202,7 @@ export class KafkaListener {
   #begin(socket: Socket, endpoint: Endpoint, principal: Principal): void {
     const { security, caps } = this.#options
     // Others may have come first while it shook hands.
-    if (this.#isFull(addressOf(socket), caps())) {
+    if (this.#isFull(hostOf(socket), caps())) {
       socket.destroy()
       return
     }
@@ -217,8 +218,8 @@ export class KafkaListener {
   }
 
   #makeRoom(connectionsMax: number): boolean {
-    const handshakes = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.handshakes, 0)
-    if (this.#connections.size + handshakes < connectionsMax) return true
+    const waiting = this.#acceptors.reduce((sum, acceptor) => sum + acceptor.waiting, 0)
+    if (this.#connections.size + waiting < connectionsMax) return true
     const before = this.#options.clock.monotonicMs() - evictableIdleMs
     let oldest: Connection | undefined
     for (const connection of this.#connections) {

@@ -17,8 +17,10 @@ export type Answer =
       readonly acknowledges: boolean
       /** The last answer of a client that failed to authenticate, and why. */
       readonly thenClose?: string
+      /** How long nothing more is read from the client, once it is answered (KIP-219). */
+      readonly throttleMs?: number
     }
-  | { readonly kind: 'none' }
+  | { readonly kind: 'none'; readonly throttleMs?: number }
   | { readonly kind: 'close'; readonly reason: string; readonly unauthenticated?: boolean }
 
 export interface StartableRequest {

@@ -652,6 +652,23 @@ const cases: ReadonlyArray<() => Case> = [
       denied: CLUSTER_AUTHORIZATION_FAILED,
     }),
   () =>
+    of<'AlterClientQuotas'>({
+      name: 'AlterClientQuotas',
+      version: 1,
+      request: () => ({
+        entries: [
+          {
+            entity: [{ entityType: 'user', entityName: 'bob' }],
+            ops: [{ key: 'producer_byte_rate', value: 1024, remove: false }],
+          },
+        ],
+        validateOnly: false,
+      }),
+      codes: ({ entries }) => entries.map(({ errorCode }) => errorCode),
+      rights: [[CLUSTER, clusterName, ALTER_CONFIGS]],
+      denied: CLUSTER_AUTHORIZATION_FAILED,
+    }),
+  () =>
     of<'DescribeUserScramCredentials'>({
       name: 'DescribeUserScramCredentials',
       version: 0,

@@ -16,6 +16,7 @@ import { LastResponse, NoResponse, type ServedApi } from '../../../src/server/fr
 import { Access } from '../../../src/server/guard/access.ts'
 import { servedApis } from '../../../src/server/handlers/registry.ts'
 import { defaultLimits } from '../../../src/server/index.ts'
+import { ClientThrottles } from '../../../src/server/quotas/client-throttles.ts'
 import { OpenAuthentication } from '../../../src/server/security/authentication.ts'
 import { anonymous } from '../../../src/server/security/principal.ts'
 import { fromHex, goldenFiles, goldenLines } from '../../unit/src/protocol/vectors.ts'
@@ -79,6 +80,7 @@ describe('an API with a guard', () => {
           aclPolicy: policy,
         },
         limits: defaultLimits,
+        throttles: new ClientThrottles(broker.quotas.set, defaultLimits.quotas, systemClock),
       },
       () => served.values(),
     )

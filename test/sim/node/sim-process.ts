@@ -234,6 +234,7 @@ export class SimProcess {
       idSource,
       log: silentLog,
       decompress: (codec, bytes) => (codec === 'none' ? bytes : { failure: 'nothing is compressed here' }),
+      openRecords: () => Promise.reject(new Error('nothing is compressed here')),
       compress: (_, bytes) => bytes,
       keyHash: sha1OfKey,
       topicDefaults: new Map([['segment.bytes', String(1024 * kibibyte)]]),

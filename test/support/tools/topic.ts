@@ -6,12 +6,21 @@
 import { Kafka, logLevel } from 'kafkajs'
 import { waitUntil } from '../../../localstack/index.ts'
 
-export async function createTopic(bootstrap: string, topic: string, partitions: number): Promise<void> {
+export async function createTopic(
+  bootstrap: string,
+  topic: string,
+  partitions: number,
+  configs: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const admin = new Kafka({ brokers: [bootstrap], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
   try {
     // kafkajs's own waiting throws when it asks a moment before the topic is known.
-    await admin.createTopics({ topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }], waitForLeaders: false })
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }))
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1, configEntries }],
+      waitForLeaders: false,
+    })
     await waitUntil(
       async () => {
         const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })

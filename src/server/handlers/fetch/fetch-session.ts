@@ -128,6 +128,11 @@ export class FetchSessions {
     return { kind: 'full', targets, session, epoch: session?.epoch ?? finalEpoch }
   }
 
+  /** Its answer brings nothing, not even the session: the client asks anew. */
+  abandon({ id }: FetchSession): void {
+    this.#drop(id)
+  }
+
   #incremental(request: FetchRequest, version: number): FetchScope {
     const session = this.#sessions.get(request.sessionId)
     if (session === undefined) return { kind: 'refused', errorCode: ErrorCode.FETCH_SESSION_ID_NOT_FOUND }

@@ -51,16 +51,19 @@ export function fetchApi(ports: HandlerPorts): FetchApi {
         call.countError(scope.errorCode)
         return fetchResponse({ errorCode: scope.errorCode })
       }
+      const { throttles, limits } = ports
+      const maxBytes = Math.min(request.maxBytes, limits.fetch.fetchBytesMax, throttles.fetchBytesMax(call))
       const wants = {
         targets: scope.targets,
-        minBytes: request.minBytes,
-        maxBytes: Math.max(0, Math.min(request.maxBytes, ports.limits.fetch.fetchBytesMax)),
+        minBytes: Math.min(request.minBytes, Math.max(0, maxBytes)),
+        maxBytes: Math.max(0, maxBytes),
         maxWaitMs: request.maxWaitMs,
         committedOnly: request.isolationLevel === IsolationLevel.READ_COMMITTED,
       }
       const fetched = new FetchWait(ports, call, wants, carriedOf(call.connection)).run()
-      if (!(fetched instanceof Promise)) return answer(request, scope, fetched, call)
-      return fetched.then((later) => answer(request, scope, later, call))
+      const answered = (results: readonly FetchedPartition[]): FetchResponse =>
+        throttles.fetched(call, bytesOf(results)) ? answer(request, scope, results, call) : emptyAnswer(sessions, scope)
+      return fetched instanceof Promise ? fetched.then(answered) : answered(fetched)
     },
     // Before version 7 there is no error for the whole; each partition carries it.
     failed: (request, errorCode, call) =>
@@ -80,7 +83,21 @@ const allFailed = (request: FetchRequest, errorCode: number): FetchableTopicResp
     }),
   )
 
+function bytesOf(fetched: readonly FetchedPartition[]): number {
+  let bytes = 0
+  for (const one of fetched) bytes += one.bytes
+  return bytes
+}
+
 type OpenScope = Exclude<FetchScope, { kind: 'refused' }>
+
+/** What was read is for another time (KIP-219): an incremental client has its session on, another has learned nothing and opens it anew. */
+function emptyAnswer(sessions: FetchSessions, { kind, session, epoch }: OpenScope): FetchResponse {
+  if (session !== undefined && session.epoch !== epoch) return fetchResponse({ errorCode: ErrorCode.INVALID_FETCH_SESSION_EPOCH })
+  if (kind === 'incremental') return fetchResponse({ sessionId: session?.id ?? 0 })
+  if (session !== undefined) sessions.abandon(session)
+  return fetchResponse({ sessionId: 0 })
+}
 
 function answer(request: FetchRequest, scope: OpenScope, fetched: readonly FetchedPartition[], call: Call): FetchResponse {
   const { session, kind, epoch } = scope

@@ -17,6 +17,7 @@ import type {
   NewTopic,
   OffsetAndTimestamp,
   PartitionView,
+  QuotaStore,
   ReadRequest,
   ReadResult,
   ResourceConfigStore,
@@ -29,6 +30,7 @@ import {
   allBrokers,
   brokerConfigInForce,
   type BrokerConfigLayers,
+  ClientQuotas,
   ResourceConfigs,
   ScramCredentials,
 } from '../../../../src/broker/core/index.ts'
@@ -216,6 +218,14 @@ export class MemoryBroker implements Broker {
     alter: async (additions, removals) => {
       await this.creationGate
       this.acls.set.apply(additions, removals)
+      return succeed(undefined)
+    },
+  }
+  readonly quotas: QuotaStore = {
+    set: new ClientQuotas(),
+    alter: async (changes) => {
+      await this.creationGate
+      this.quotas.set.apply(changes)
       return succeed(undefined)
     },
   }

@@ -1,5 +1,6 @@
 // Owns starting a Kafka front on a free port over a broker in memory, for one test.
 
+import type { Clock } from '../../../../src/base/clock.ts'
 import { systemClock } from '../../../../src/base/node/system-clock.ts'
 import { LogLevels } from '../../../../src/base/log-levels.ts'
 import type { Log, LogFields } from '../../../../src/base/log.ts'
@@ -81,6 +82,8 @@ export interface FrontVariant {
   readonly listener?: Partial<ServerLimits['listener']>
   readonly fetch?: Partial<ServerLimits['fetch']>
   readonly metadata?: Partial<ServerLimits['metadata']>
+  readonly quotas?: Partial<ServerLimits['quotas']>
+  readonly clock?: Clock
   readonly groups?: GroupCoordinator
   readonly security?: FrontSecurity
   readonly broker?: MemoryBroker
@@ -88,17 +91,18 @@ export interface FrontVariant {
 
 export async function startFront(variant: FrontVariant = {}): Promise<RunningFront> {
   const broker = variant.broker ?? new MemoryBroker()
+  const { clock = systemClock } = variant
   const log = new RecordingLog()
   const logLevels = new LogLevels('INFO')
   logLevels.register('groups')
   const clients: RawClient[] = []
-  const transactions = new MemoryTransactions(systemClock)
+  const transactions = new MemoryTransactions(clock)
   const front = new KafkaFront({
     broker,
     groups: variant.groups ?? noGroups,
     transactions: transactions.coordinator,
     markers: { write: () => Promise.resolve('written') },
-    clock: systemClock,
+    clock,
     prng: seededPrng(1),
     log,
     logLevels,
@@ -115,6 +119,7 @@ export async function startFront(variant: FrontVariant = {}): Promise<RunningFro
       listener: { ...defaultLimits.listener, drainMs: 2_000, lingerMs: 20, ...variant.listener },
       fetch: { ...defaultLimits.fetch, ...variant.fetch },
       metadata: { ...defaultLimits.metadata, ...variant.metadata },
+      quotas: { ...defaultLimits.quotas, ...variant.quotas },
     },
   })
   const ports = (await front.start()).map((bound) => bound.port)

@@ -54,7 +54,6 @@ test('the facts of an accepted batch are those of its header', () => {
     lastOffsetDelta: 2,
     baseTimestamp: nowMs,
     maxTimestamp: nowMs + 5,
-    maxTimestampAsStated: true,
     compression: 'none',
     isTransactional: true,
     producerId: 7,
@@ -142,5 +141,5 @@ describe('refused is', () => {
 
 test('a greatest time the header states wrongly is found by looking at the records', () => {
   const judged = validateProduceRecords(batch({ maxTimestamp: nowMs + 999 }), { crc32c })
-  expect(judged).toMatchObject({ kind: 'ok', maxTimestamp: nowMs + 5, maxTimestampAsStated: false })
+  expect(judged).toMatchObject({ kind: 'ok', maxTimestamp: nowMs + 5 })
 })

@@ -35,7 +35,15 @@ describe('keeping bytes of a request', () => {
 
 describe('limits', () => {
   it('grow with what an operator asks for, so that none contradicts another', () => {
-    const limits = limitsFor({ connectionsMax: 10, requestBytesMax: 1 << 30, idleMs: 1000, answerBytesPerConnectionMax: 1 << 30 })
+    const limits = limitsFor({
+      connectionsMax: 10,
+      requestBytesMax: 1 << 30,
+      idleMs: 1000,
+      answerBytesPerConnectionMax: 1 << 30,
+      quotaWindows: { count: 3, ms: 500 },
+      controllerQuotaWindows: { count: 4, ms: 600 },
+    })
+    expect(limits.quotas).toMatchObject({ windows: { count: 3, ms: 500 }, controllerWindows: { count: 4, ms: 600 } })
     expect(limits.listener.assemblyBytesMax).toBe(1 << 30)
     expect(() => {
       assertLimits({ ...defaultLimits, listener: { ...defaultLimits.listener, assemblyBytesMax: 1 } })
