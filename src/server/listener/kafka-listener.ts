@@ -203,6 +203,7 @@ export class KafkaListener {
     const { security, caps } = this.#options
     // Others may have come first while it shook hands.
     if (this.#isFull(hostOf(socket), caps())) {
+      socket.on('error', () => undefined)
       socket.destroy()
       return
     }
