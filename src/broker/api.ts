@@ -199,6 +199,14 @@ export interface AclStore {
   alter(additions: readonly AclRecord[], removals: readonly AclRecord[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
+/** The quotas of clients. */
+export interface QuotaStore {
+  /** For reading. */
+  readonly set: ClientQuotas
+  /** All of them at once, answered when they are in the bucket. */
+  alter(changes: readonly QuotaChange[]): Promise<Outcome<undefined, KafkaFailure>>
+}
+
 /** Configs set while running, of what is no topic. Which names and values are good, the caller's change says. */
 export interface ResourceConfigStore {
   /** What is set on the resource itself; of brokers, the empty name means all of them. */
@@ -212,14 +220,6 @@ export interface ResourceConfigStore {
     change: ConfigChange,
     validateOnly: boolean,
   ): Promise<Outcome<undefined, KafkaFailure>>
-}
-
-/** The quotas of clients. */
-export interface QuotaStore {
-  /** For reading. */
-  readonly set: ClientQuotas
-  /** All of them at once, answered when they are in the bucket. */
-  alter(changes: readonly QuotaChange[]): Promise<Outcome<undefined, KafkaFailure>>
 }
 
 export interface Broker {

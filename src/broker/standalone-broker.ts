@@ -98,8 +98,8 @@ export class StandaloneBroker implements Broker, CommitListener {
   serving = false
   readonly scram: ScramUsers
   readonly acls: AclStore
-  readonly configs: ResourceConfigStore
   readonly quotas: QuotaStore
+  readonly configs: ResourceConfigStore
   readonly #settings: BrokerSettings
   readonly #world: BrokerWorld
   readonly #events: BrokerEvents

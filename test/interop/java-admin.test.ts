@@ -111,6 +111,31 @@ describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they
     ])
   })
 
+  it('kafka-configs sets, describes and takes away client quotas', { timeout: 3 * slowMs }, async () => {
+    const alice = ['--entity-type', 'users', '--entity-name', 'alice']
+    const anyone = ['--entity-type', 'users', '--entity-default']
+    const app = ['--entity-type', 'clients', '--entity-name', 'app']
+    const here = ['--entity-type', 'ips', '--entity-name', '127.0.0.1']
+    const rates = 'producer_byte_rate=1048576,consumer_byte_rate=2097152,request_percentage=12.5'
+    expect((await same(configs, ...alice, '--alter', '--add-config', rates)).code).toBe(0)
+    await same(configs, ...alice, ...app, '--alter', '--add-config', 'controller_mutation_rate=7')
+    await same(configs, ...anyone, '--alter', '--add-config', 'producer_byte_rate=100')
+    await same(configs, ...here, '--alter', '--add-config', 'connection_creation_rate=500')
+    await same(configs, ...alice, '--describe')
+    await same(configs, ...alice, ...app, '--describe')
+    await same(configs, '--entity-type', 'users', '--describe')
+    await same(configs, '--entity-type', 'ips', '--describe')
+    await same(configs, ...alice, '--alter', '--delete-config', 'request_percentage')
+    await same(configs, ...alice, '--describe')
+    for (const wrong of ['producer_byte_rate=0', 'consumer_byte_rate=-1', 'connection_creation_rate=5', 'producer_rate=5'])
+      expect((await same(configs, ...alice, '--alter', '--add-config', wrong)).code, wrong).toBe(1)
+    expect((await same(configs, ...here, '--alter', '--add-config', 'connection_creation_rate=0')).code).toBe(1)
+    // The producers and connections of what follows are to be as fast as they were.
+    await same(configs, ...anyone, '--alter', '--delete-config', 'producer_byte_rate')
+    await same(configs, ...here, '--alter', '--delete-config', 'connection_creation_rate')
+    await same(configs, '--entity-type', 'ips', '--describe')
+  })
+
   it('kafka-configs changes brokers, one and all of them', { timeout: 2 * slowMs }, async () => {
     const one = ['--entity-type', 'brokers', '--entity-name', '1']
     const all = ['--entity-type', 'brokers', '--entity-default']
@@ -193,31 +218,6 @@ describeWithTools(['kafka'], 'Kafka’s administration tools say of us what they
     expect((await same(configs, ...entity, '--alter', '--delete-config', 'root')).code).toBe(1)
     await same(configs, ...entity, '--alter', '--add-config', 'root=INFO')
     await same(configs, '--entity-type', 'broker-loggers', '--entity-name', '2', '--describe')
-  })
-
-  it('kafka-configs sets, describes and takes away client quotas', { timeout: 3 * slowMs }, async () => {
-    const alice = ['--entity-type', 'users', '--entity-name', 'alice']
-    const anyone = ['--entity-type', 'users', '--entity-default']
-    const app = ['--entity-type', 'clients', '--entity-name', 'app']
-    const here = ['--entity-type', 'ips', '--entity-name', '127.0.0.1']
-    const rates = 'producer_byte_rate=1048576,consumer_byte_rate=2097152,request_percentage=12.5'
-    expect((await same(configs, ...alice, '--alter', '--add-config', rates)).code).toBe(0)
-    await same(configs, ...alice, ...app, '--alter', '--add-config', 'controller_mutation_rate=7')
-    await same(configs, ...anyone, '--alter', '--add-config', 'producer_byte_rate=100')
-    await same(configs, ...here, '--alter', '--add-config', 'connection_creation_rate=500')
-    await same(configs, ...alice, '--describe')
-    await same(configs, ...alice, ...app, '--describe')
-    await same(configs, '--entity-type', 'users', '--describe')
-    await same(configs, '--entity-type', 'ips', '--describe')
-    await same(configs, ...alice, '--alter', '--delete-config', 'request_percentage')
-    await same(configs, ...alice, '--describe')
-    for (const wrong of ['producer_byte_rate=0', 'consumer_byte_rate=-1', 'connection_creation_rate=5', 'producer_rate=5'])
-      expect((await same(configs, ...alice, '--alter', '--add-config', wrong)).code, wrong).toBe(1)
-    expect((await same(configs, ...here, '--alter', '--add-config', 'connection_creation_rate=0')).code).toBe(1)
-    // The producers and connections of what follows are to be as fast as they were.
-    await same(configs, ...anyone, '--alter', '--delete-config', 'producer_byte_rate')
-    await same(configs, ...here, '--alter', '--delete-config', 'connection_creation_rate')
-    await same(configs, '--entity-type', 'ips', '--describe')
   })
 
   it('kafka-get-offsets, kafka-delete-records and kafka-log-dirs see the same log', { timeout: slowMs }, async () => {

@@ -1,6 +1,6 @@
-// Owns the metadata machine: which topics exist, their partitions and configs, the configs of brokers, groups and client metrics, SCRAM
-// users, ACLs, client quotas, and which producer ids were given out. Commands go through the metadata group's log; only `apply` changes the
-// state, live and at recovery. Not the partitions' own logs.
+// Owns the metadata machine: which topics exist, their partitions and configs, the configs of brokers, groups and client metrics,
+// SCRAM users, ACLs, client quotas, and which producer ids were given out. Commands go through the metadata group's log; only `apply`
+// changes the state, live and at recovery. Not the partitions' own logs.
 //
 // A command is one JSON object, {"v":1,"kind":…}; a snapshot is {"v":1,"topics":[…],…}, with "scram":[…], "acls":[…], "quotas":[…] and
 // "configs":[…] once there are some.
@@ -37,8 +37,8 @@ export type ClusterCommand =
   | { readonly kind: 'allocate-producer-ids'; readonly count: number }
   | { readonly kind: 'alter-scram-credentials'; readonly changes: readonly ScramChange[] }
   | { readonly kind: 'alter-acls'; readonly additions: readonly AclRecord[]; readonly removals: readonly AclRecord[] }
-  | ({ readonly kind: 'alter-resource-configs' } & ResourceConfigsForm)
   | { readonly kind: 'alter-client-quotas'; readonly changes: readonly QuotaChange[] }
+  | ({ readonly kind: 'alter-resource-configs' } & ResourceConfigsForm)
 
 /** What a command changed. */
 export type ClusterChange =
@@ -49,8 +49,8 @@ export type ClusterChange =
   | { readonly kind: 'producer-ids-allocated'; readonly first: number; readonly count: number }
   | { readonly kind: 'scram-credentials-altered' }
   | { readonly kind: 'acls-altered' }
-  | { readonly kind: 'resource-configs-altered'; readonly resource: ResourceConfigsForm }
   | { readonly kind: 'client-quotas-altered' }
+  | { readonly kind: 'resource-configs-altered'; readonly resource: ResourceConfigsForm }
 
 export type ClusterRefusal = 'topic-exists' | 'unknown-topic' | 'fewer-partitions'
 
@@ -87,10 +87,10 @@ function isCommand(form: Record<string, unknown>): boolean {
       return areScramChanges(form['changes'])
     case 'alter-acls':
       return areAcls(form['additions']) && areAcls(form['removals'])
-    case 'alter-resource-configs':
-      return isResourceConfigs(form)
     case 'alter-client-quotas':
       return areQuotaChanges(form['changes'])
+    case 'alter-resource-configs':
+      return isResourceConfigs(form)
     default:
       return false
   }
@@ -128,8 +128,8 @@ interface SnapshotForm {
   }>
   readonly scram?: ScramForm
   readonly acls?: readonly AclRecord[]
-  readonly configs?: readonly ResourceConfigsForm[]
   readonly quotas?: QuotasForm
+  readonly configs?: readonly ResourceConfigsForm[]
 }
 
 function isWhole(form: Partial<SnapshotForm>): boolean {
@@ -137,8 +137,8 @@ function isWhole(form: Partial<SnapshotForm>): boolean {
     return false
   if (form.scram !== undefined && !areScramChanges(form.scram)) return false
   if (form.acls !== undefined && !areAcls(form.acls)) return false
-  if (form.configs !== undefined && !(Array.isArray(form.configs) && form.configs.every(isResourceConfigs))) return false
   if (form.quotas !== undefined && !areQuotaChanges(form.quotas)) return false
+  if (form.configs !== undefined && !(Array.isArray(form.configs) && form.configs.every(isResourceConfigs))) return false
   return (form.topics as ReadonlyArray<Partial<SnapshotForm['topics'][number]> | null>).every(
     (topic) =>
       typeof topic?.name === 'string' && typeof topic.id === 'string' && Array.isArray(topic.groups) && isObject(topic.configs),
@@ -151,8 +151,8 @@ export class ClusterState {
   /** Changed by `apply` and `restore` only. */
   readonly scram = new ScramCredentials()
   readonly acls = new Acls()
-  readonly configs = new ResourceConfigs()
   readonly quotas = new ClientQuotas()
+  readonly configs = new ResourceConfigs()
   #nextGroup = 1
   #nextProducerId = 0
 
@@ -188,8 +188,8 @@ export class ClusterState {
       case 'allocate-producer-ids':
       case 'alter-scram-credentials':
       case 'alter-acls':
-      case 'alter-resource-configs':
       case 'alter-client-quotas':
+      case 'alter-resource-configs':
         return undefined
     }
   }
@@ -240,12 +240,12 @@ export class ClusterState {
       case 'alter-acls':
         this.acls.apply(command.additions, command.removals)
         return succeed({ kind: 'acls-altered' })
-      case 'alter-resource-configs':
-        this.configs.apply(command)
-        return succeed({ kind: 'resource-configs-altered', resource: command })
       case 'alter-client-quotas':
         this.quotas.apply(command.changes)
         return succeed({ kind: 'client-quotas-altered' })
+      case 'alter-resource-configs':
+        this.configs.apply(command)
+        return succeed({ kind: 'resource-configs-altered', resource: command })
     }
   }
 
@@ -263,8 +263,8 @@ export class ClusterState {
   snapshot(): Uint8Array {
     const scram = this.scram.form()
     const acls = [...this.acls.all()]
-    const configs = this.configs.form()
     const quotas = this.quotas.form()
+    const configs = this.configs.form()
     const form: SnapshotForm = {
       v: version,
       nextGroup: this.#nextGroup,
@@ -272,8 +272,8 @@ export class ClusterState {
       topics: [...this.#byName.values()].map((topic) => ({ ...topic, configs: Object.fromEntries(topic.configs) })),
       ...(scram.length === 0 ? {} : { scram }),
       ...(acls.length === 0 ? {} : { acls }),
-      ...(configs.length === 0 ? {} : { configs }),
       ...(quotas.length === 0 ? {} : { quotas }),
+      ...(configs.length === 0 ? {} : { configs }),
     }
     return new TextEncoder().encode(JSON.stringify(form))
   }
@@ -288,8 +288,8 @@ export class ClusterState {
     this.#nextProducerId = form.nextProducerId
     this.scram.restore(form.scram ?? [])
     this.acls.restore(form.acls ?? [])
-    this.configs.restore(form.configs ?? [])
     this.quotas.restore(form.quotas ?? [])
+    this.configs.restore(form.configs ?? [])
     for (const topic of form.topics) {
       this.#put({
         name: topic.name,

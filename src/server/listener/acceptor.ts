@@ -27,9 +27,6 @@ export interface AcceptorPorts {
   troubled(endpoint: Endpoint, error: Error): void
 }
 
-/** On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d. */
-export const hostOf = (socket: Socket): string => (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '')
-
 const showClient = (socket: Socket): string => `${socket.remoteAddress ?? 'unknown'}:${String(socket.remotePort ?? 0)}`
 
 /** OpenSSL's words for what people get wrong most, in ours. */
@@ -132,12 +129,13 @@ export class Acceptor {
   }
 
   readonly #onSocket = (socket: Socket): void => {
-    if (!this.#ports.admit(hostOf(socket))) {
+    const address = addressOf(socket)
+    if (!this.#ports.admit(address)) {
       socket.on('error', () => undefined)
       socket.destroy()
       return
     }
-    const throttleMs = this.#ports.throttleMs(hostOf(socket))
+    const throttleMs = this.#ports.throttleMs(address)
     if (throttleMs > 0) this.#hold(socket, throttleMs)
     else if (this.#tls === undefined) this.#ports.ready(socket, this.endpoint, anonymous)
     else this.#beginHandshake(socket, this.#tls)

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import type { Cancel } from '../../base/clock.ts'
 import type { ListenerLimits } from '../limits.ts'
 import type { Authentication } from '../security/authentication.ts'
-import { hostOf } from './acceptor.ts'
+import { addressOf } from './address.ts'
 import { AnswerQueue } from './answer-queue.ts'
 import type { Budget } from './budget.ts'
 import type { ListenerCounters } from './counters.ts'
@@ -103,7 +103,8 @@ export class Connection implements ConnectionFacts {
     this.id = identity.id
     this.endpoint = identity.endpoint
     this.authentication = identity.authentication
-    this.remoteHost = hostOf(socket)
+    // On a dual-stack socket an IPv4 client shows as ::ffff:a.b.c.d.
+    this.remoteHost = addressOf(socket)
     this.remoteAddress = `${this.remoteHost}:${String(socket.remotePort ?? 0)}`
     this.localPort = socket.localPort ?? 0
     this.#socket = socket
