@@ -8,6 +8,7 @@ import { OpError } from '../../base/op-error.ts'
 import { anonymous, type Principal } from '../security/principal.ts'
 import { usesTls } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
+import { addressOf } from './address.ts'
 import type { Endpoint, HostAndPort, ListenerPlan } from './endpoint.ts'
 
 const backlog = 1024

@@ -11,7 +11,8 @@ import type { ConnectionRates } from '../quotas/connection-rates.ts'
 import type { Principal } from '../security/principal.ts'
 import { usesSasl } from '../security/protocol.ts'
 import type { TlsIdentity } from '../security/tls-identity.ts'
-import { Acceptor, hostOf } from './acceptor.ts'
+import { Acceptor } from './acceptor.ts'
+import { addressOf } from './address.ts'
 import { Budget } from './budget.ts'
 import { type CloseReason, Connection, type ListenerShared, type RequestIntake } from './connection.ts'
 import { ListenerCounters } from './counters.ts'
@@ -202,7 +203,7 @@ export class KafkaListener {
   #begin(socket: Socket, endpoint: Endpoint, principal: Principal): void {
     const { security, caps } = this.#options
     // Others may have come first while it shook hands.
-    if (this.#isFull(hostOf(socket), caps())) {
+    if (this.#isFull(addressOf(socket), caps())) {
       socket.on('error', () => undefined)
       socket.destroy()
       return
