@@ -204,6 +204,7 @@ export class KafkaListener {
     const { security, caps } = this.#options
     // Others may have come first while it shook hands.
     if (this.#isFull(addressOf(socket), caps())) {
+      socket.on('error', () => undefined)
       socket.destroy()
       return
     }
