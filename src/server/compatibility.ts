@@ -5,7 +5,6 @@ import { type ApiEntry, apiEntries } from '../protocol/index.ts'
 import type { ServedApi } from './front/served-api.ts'
 
 const reasons: ReadonlyArray<readonly [because: string, names: readonly string[]]> = [
-  ['a node has one log folder', ['AlterReplicaLogDirs']],
   ['as Kafka without a receiver for telemetry', ['GetTelemetrySubscriptions', 'PushTelemetry']],
   ['no delegation tokens', ['CreateDelegationToken', 'RenewDelegationToken', 'ExpireDelegationToken', 'DescribeDelegationToken']], // prettier-ignore
   [

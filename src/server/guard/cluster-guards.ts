@@ -69,6 +69,7 @@ const clusterGuards: Guards = {
     }),
   }),
   DescribeLogDirs: (asked) => ofCluster(asked, DESCRIBE),
+  AlterReplicaLogDirs: (asked) => ofCluster(asked, ALTER),
   ElectLeaders: (asked) => ofCluster(asked, ALTER),
   AlterPartitionReassignments: (asked) => ofCluster(asked, ALTER),
   ListPartitionReassignments: (asked) => ofCluster(asked, DESCRIBE),

@@ -1,5 +1,6 @@
 // Owns the list of what is served. ApiVersions tells clients exactly this list, and the intake refuses everything else.
 
+import { alterReplicaLogDirsApi } from './alter-replica-log-dirs.ts'
 import type { ServedApi } from '../front/served-api.ts'
 import type { HandlerPorts } from '../ports.ts'
 import { aclApis } from './acls.ts'
@@ -72,6 +73,7 @@ export function servedApis(ports: HandlerPorts, all: () => Iterable<ServedApi>):
     describeTopicPartitionsApi(ports),
     describeProducersApi(ports),
     describeLogDirsApi(ports),
+    alterReplicaLogDirsApi(ports),
     listConfigResourcesApi(ports),
     electLeadersApi(ports),
     alterPartitionReassignmentsApi(ports),

@@ -607,6 +607,15 @@ const cases: ReadonlyArray<() => Case> = [
       denied: CLUSTER_AUTHORIZATION_FAILED,
     }),
   () =>
+    of<'AlterReplicaLogDirs'>({
+      name: 'AlterReplicaLogDirs',
+      version: 2,
+      request: () => ({ dirs: [{ path: '/somewhere/wal', topics: [{ name: 'topic', partitions: [0] }] }] }),
+      codes: ({ results }) => results.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
+      rights: [[CLUSTER, clusterName, ALTER]],
+      denied: CLUSTER_AUTHORIZATION_FAILED,
+    }),
+  () =>
     of<'ElectLeaders'>({
       name: 'ElectLeaders',
       version: 2,

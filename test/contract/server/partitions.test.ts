@@ -3,6 +3,11 @@
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
+  alterReplicaLogDir,
+  alterReplicaLogDirsRequest,
+  alterReplicaLogDirTopic,
+} from '../../../src/protocol/generated/alter-replica-log-dirs.ts'
+import {
   alterPartitionReassignmentsRequest,
   reassignablePartition,
   reassignableTopic,
@@ -230,5 +235,25 @@ describe('ListConfigResources', () => {
     expect(await ask([4, 2, 4])).toEqual([0, ['4 7', '2 t']])
     expect(await ask([99])).toEqual([ErrorCode.UNSUPPORTED_VERSION, []])
     expect(await ask([], 0)).toEqual([0, []])
+  })
+})
+
+describe('AlterReplicaLogDirs', () => {
+  it.each([1, 2])('in version %i finds everything in the one folder there is, and no other', async (version) => {
+    running.broker.add('one', 2)
+    const everything = describeLogDirsRequest({ topics: null })
+    const path = (await client.ask('DescribeLogDirs', 4, everything)).results[0]!.logDir
+    const topics = [
+      alterReplicaLogDirTopic({ name: 'one', partitions: [0, 2] }),
+      alterReplicaLogDirTopic({ name: 'nowhere', partitions: [0] }),
+    ]
+    const dirs = [path, '/elsewhere'].map((dir) => alterReplicaLogDir({ path: dir, topics }))
+    const { results } = await client.ask('AlterReplicaLogDirs', version, alterReplicaLogDirsRequest({ dirs }))
+    expect(results.map(({ topicName, partitions }) => [topicName, partitions.map(({ errorCode }) => errorCode)])).toEqual([
+      ['one', [ErrorCode.NONE, ErrorCode.REPLICA_NOT_AVAILABLE]],
+      ['nowhere', [ErrorCode.REPLICA_NOT_AVAILABLE]],
+      ['one', [ErrorCode.LOG_DIR_NOT_FOUND, ErrorCode.LOG_DIR_NOT_FOUND]],
+      ['nowhere', [ErrorCode.LOG_DIR_NOT_FOUND]],
+    ])
   })
 })
