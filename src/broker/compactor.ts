@@ -57,6 +57,8 @@ export class Compactor {
   mapUtilization = 0
   readonly #options: CompactorOptions
   readonly #claims = new Set<string>()
+  /** Those that failed since the last wait. */
+  readonly #putOff = new Set<Partition>()
   #cancel: (() => void) | undefined
   #busy: Promise<void> = Promise.resolve()
   #closed = false
@@ -90,13 +92,26 @@ export class Compactor {
     await this.#busy.catch(() => undefined)
   }
 
-  /** Compacts the partition that needs it most, if one is due. False when none is, or it failed. */
+  /** Compacts the partition that needs it most, if one is due; when that fails, the next one. False when none is left. */
   async runOnce(): Promise<boolean> {
+    while (!this.#closed) {
+      const next = this.#dirtiest()
+      if (next === undefined) break
+      if (await this.#compact(next.partition, next.plan)) return true
+      // It stays the dirtiest: all others would wait for it.
+      this.#putOff.add(next.partition)
+    }
+    this.#putOff.clear()
+    return false
+  }
+
+  #dirtiest(): { readonly partition: Partition; readonly plan: CompactionPlan } | undefined {
     let next: { readonly partition: Partition; readonly plan: CompactionPlan } | undefined
     for (const one of this.#plans()) {
-      if (one.plan.isDue && one.plan.dirtyRatio > (next?.plan.dirtyRatio ?? -1)) next = one
+      if (!one.plan.isDue || this.#putOff.has(one.partition)) continue
+      if (one.plan.dirtyRatio > (next?.plan.dirtyRatio ?? -1)) next = one
     }
-    return next !== undefined && (await this.#compact(next.partition, next.plan))
+    return next
   }
 
   *#plans(): Iterable<{ readonly partition: Partition; readonly plan: CompactionPlan }> {
@@ -186,20 +201,22 @@ export class Compactor {
       plan.segments.filter(({ baseOffset }) => baseOffset < mapEnd),
       Math.min(segmentBytes, segmentBytesMax),
     )
+    let allFit = true
     for (const [place, group] of groups.entries()) {
       const before = filter
       const segment = await this.#write(partition, group, () => {
         filter = before.fork()
         return this.#kept(partition, group, filter)
       })
-      // Only the whole log, gone through, is clean.
-      const cleanedEndOffset = place === groups.length - 1 ? mapEnd : 0
+      // Only the whole log, gone through, is clean: had a group not fitted any more, what is left of it may hold older records of a key.
+      const cleanedEndOffset = allFit && place === groups.length - 1 ? mapEnd : 0
       try {
         await partition.appendControl({ kind: 'segments-replaced', replaced: group, segment, cleanedEndOffset })
       } finally {
         this.#claims.clear()
       }
-      this.counters.replacedSegments += group.length
+      if (partition.state.segments.some(({ key }) => key === segment.key)) this.counters.replacedSegments += group.length
+      else allFit = false
     }
   }
 

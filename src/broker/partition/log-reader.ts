@@ -91,7 +91,8 @@ export class LogReader {
   async #readArchive(range: ReadRange): Promise<ArchivedRun> {
     for (let { offset } = range; offset < range.endOffset;) {
       const first = this.#tail.firstOffset
-      if (first !== undefined && offset >= first) return this.#readTail({ ...range, offset })
+      // Only behind a hole: a tail whose file went while it was read sends its reader here.
+      if (offset > range.offset && first !== undefined && offset >= first) return this.#readTail({ ...range, offset })
       const { segment, extent } = this.#pieceAt(offset)
       // As Kafka: the first batch is delivered even when it is larger than asked for; without that, only what fits.
       const run = await (segment === undefined
