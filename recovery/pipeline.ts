@@ -15,7 +15,7 @@ import { type GroupNumber, leaderEpoch, lifeNumber, type LifeNumber, logIndex, m
 import { type Fence, metadataWalPrefix, walPrefix } from '../tiers/stream/index.ts'
 import { lifeFormatVersion, type OpenRecord } from './core/life-records.ts'
 import { type FencedWriter, fenceWriter, standingFence, surveyWriter, type WriterEnd, type WriterObject } from './fence.ts'
-import { claimLife, type LifeFacts, listLives, openLife, readClaim, readHeartbeats, readOpen } from './lives.ts'
+import { claimLife, type LifeFacts, listLives, openLife, readClaim, readHeartbeats, readOpen, writeHeartbeat } from './lives.ts'
 import type { LocalWal, Recovered, RecoveredCoordinator, RecoveredPartition, RecoveryWorld } from './ports.ts'
 import { emptyReport, type RecoveryReport } from './report.ts'
 import {
@@ -193,6 +193,7 @@ async function resumeOrContinue(world: RecoveryWorld, phases: Phases, survey: Su
   }))
   const fenced = (await standingFence(world.store, ends.data)) ?? (await standingFence(world.store, ends.metadata))
   if (fenced !== undefined) return coldStart(world, phases, survey, source)
+  await breathe(world, life)
   await dropBeyondGap(world, [...ends.metadata.beyondGap, ...ends.data.beyondGap])
   const metadata = metadataFrom(metaSnapshot)
   const groups = await load(world, phases, {
@@ -298,6 +299,16 @@ async function recoveryPoint(world: RecoveryWorld, objects: readonly WriterObjec
   )
 }
 
+/** From here on a cold start elsewhere waits, although the running node's own heartbeat (running/heartbeat.ts) begins only later. */
+const breathe = (world: RecoveryWorld, life: LifeNumber): Promise<void> =>
+  writeHeartbeat(world.store, {
+    life,
+    node: world.node,
+    state: 'serving',
+    intervalMs: world.heartbeatMs,
+    writtenAtMs: world.clock.nowMs(),
+  })
+
 /** Waits until the old life has been silent for three intervals. OpError `busy` when it is seen to breathe. */
 async function waitUntilStill(
   world: RecoveryWorld,
@@ -372,13 +383,15 @@ async function openNewLife(
 ): Promise<Recovered> {
   const { world, phases, report, clusterId, life, parentLife } = next
   const stores = snapshotStores(world.store, life, world.node, world.crc32c)
-  await phases.run('open', `store the first snapshots and open life ${life}`, async () => {
+  await phases.run('open', `store the first snapshots and a sign of life, and open life ${life}`, async () => {
     const term = leaderEpoch(Math.max(loaded.metadata.term, loaded.groups.term))
     const head = { life, node: world.node, term, replayFrom: 0, createdMs: world.clock.nowMs() }
     const streamed = streamedState(loaded)
     await Promise.all([
       stores.metadata.write(0, { ...head, sections: streamed.metadata }),
       stores.groups.write(0, { ...head, sections: streamed.groups }),
+      // Before it opens: an open life without a sign of life is one that died, to whoever starts at the same moment.
+      breathe(world, life),
     ])
     const stands = await openLife(world.store, {
       formatVersion: lifeFormatVersion,

@@ -1,4 +1,5 @@
-// Owns the sign of life in the bucket, and taking it back at an orderly stop. Not what others conclude from it (pipeline.ts).
+// Owns the sign of life in the bucket, finding out that another life has begun, and taking the sign back at an orderly stop. Not what
+// others conclude from it (pipeline.ts).
 
 import type { Cancel, Clock } from '../../src/base/clock.ts'
 import type { Log } from '../../src/base/log.ts'
@@ -13,6 +14,8 @@ export interface HeartbeatOptions {
   readonly intervalMs: number
   readonly clock: Clock
   readonly log: Log
+  /** Finds out whether another life has begun, should this node be too idle to meet its fence; whoever is to know is told by it. */
+  readonly look: () => Promise<void>
 }
 
 export class Heartbeat {
@@ -44,10 +47,20 @@ export class Heartbeat {
   #schedule(): void {
     if (this.#stopped) return
     this.#cancel = this.#options.clock.after(this.#options.intervalMs, () => {
-      this.#writing = this.#write('serving').finally(() => {
+      this.#writing = Promise.all([this.#write('serving'), this.#look()]).then(() => {
         this.#schedule()
       })
     })
+  }
+
+  async #look(): Promise<void> {
+    const { look, log } = this.#options
+    try {
+      await look()
+    } catch (error) {
+      if (!isOpError(error)) throw error
+      log.warn('the bucket did not tell whether another life has begun', { code: error.code, detail: error.detail })
+    }
   }
 
   async #write(state: 'serving' | 'closed'): Promise<void> {

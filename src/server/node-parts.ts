@@ -130,6 +130,7 @@ export function joinParts(settings: NodeSettings, world: PartsWorld): NodeParts 
     intervalMs: settings.stream.heartbeatMs,
     clock,
     log: log.named('heartbeat'),
+    look: () => logs.data.look(),
   })
   const sweeper = sweeperOf(settings, world, { broker, archiver, compactor, snapshotter, logs })
   const coordinators = { groups, offsets, transactions, transactionLog, markers }

@@ -59,6 +59,27 @@ it(
   },
 )
 
+it('an idle node whose life was taken ends by itself, within a few heartbeats', { timeout: 120_000 }, async () => {
+  const scratch = scratchFolder()
+  const bucket: BrokerStore = { kind: 'local', dir: join(scratch.dir, 'bucket') }
+  const idle = await startBroker({ store: bucket, extra: settings })
+  const heir = await startBroker({
+    store: bucket,
+    dir: join(scratch.dir, 'heir'),
+    extra: [...settings, '--takeover', 'true'],
+  })
+  try {
+    expect((await idle.exited()).code).toBe(worldFailed)
+    expect(idle.logs()).toMatch(/FENCED.*holds the fence of life 2/)
+    await createTopics(heir.kafkaPort, [{ name: 'kept', partitions: 1, durability: 'bucket' }])
+    await store(heir, 0)
+  } finally {
+    await idle.stop()
+    await heir.stop()
+    scratch.remove()
+  }
+})
+
 /** Starts two at the same moment; answers the one that serves, after the other has said why it does not. */
 async function race(bucket: BrokerStore, dirs: readonly string[]): Promise<Broker> {
   const racers = await Promise.all(dirs.map((dir) => startBroker({ store: bucket, dir, extra: settings, dontWait: true })))
@@ -71,10 +92,15 @@ async function race(bucket: BrokerStore, dirs: readonly string[]): Promise<Broke
       () => undefined,
     )
   }
-  await waitUntil(() => exits.size === 1 && [...ready].some((one) => !exits.has(one)), {
-    until: 'one of two to serve and the other to end',
-    timeoutMs: 60_000,
-  })
+  try {
+    await waitUntil(() => exits.size === 1 && [...ready].some((one) => !exits.has(one)), {
+      until: 'one of two to serve and the other to end',
+      timeoutMs: 60_000,
+    })
+  } catch (error) {
+    const told = racers.map((one) => `ended with ${String(exits.get(one))}:\n${one.logs()}`)
+    throw new Error(told.join('\n'), { cause: error })
+  }
   const [loser] = [...exits.keys()]
   expect(exits.get(loser!)).toBe(worldFailed)
   expect(loser!.logs()).toMatch(/LIFE_TAKEN|LIFE_BREATHES|LIFE_ENDED|FENCED|STREAM_ENDED/)

@@ -153,6 +153,28 @@ export class Streamer {
     return this.#arrival(this.#nextSequence - 1)
   }
 
+  /**
+   * Looks, while nothing is on its way, whether another life has ended this writer: an idle one would learn it only with its next
+   * object. One request; told to the owner as an upload would. Rejects when the store does not answer.
+   */
+  async look(): Promise<void> {
+    if (this.#ended !== undefined || this.#gathering.length + this.#sealed.length > 0) return
+    const sequence = this.#nextSequence
+    const key = numberedKey(this.#options.prefix, sequence)
+    try {
+      await this.#options.store.head(key)
+    } catch (error) {
+      if (isOpError(error, 'missing')) return
+      throw error
+    }
+    // Sealed meanwhile: it may be our own, and its upload will tell.
+    if (sequence !== this.#nextSequence) return
+    await this.#whoseIsIt(key, []).catch((error: unknown) => {
+      if (!isOpError(error, 'fenced')) throw error
+      if (this.#end(error.message)) this.#options.owner.onEnded(error)
+    })
+  }
+
   /** Uploads what is left, then stops. Gives up what cannot be uploaded when `abandon` resolves. */
   async close(abandon: Promise<void>): Promise<void> {
     await Promise.race([this.#drain().catch(() => undefined), abandon])

@@ -610,7 +610,7 @@ const cases: ReadonlyArray<() => Case> = [
     of<'AlterReplicaLogDirs'>({
       name: 'AlterReplicaLogDirs',
       version: 2,
-      request: () => ({ dirs: [{ path: '/somewhere/wal', topics: [{ name: 'topic', partitions: [0] }] }] }),
+      request: () => ({ dirs: [{ path: '/somewhere/wal', topics: [{ name: 'orders', partitions: [0] }] }] }),
       codes: ({ results }) => results.flatMap(({ partitions }) => partitions.map(({ errorCode }) => errorCode)),
       rights: [[CLUSTER, clusterName, ALTER]],
       denied: CLUSTER_AUTHORIZATION_FAILED,

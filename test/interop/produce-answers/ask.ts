@@ -2,6 +2,7 @@
 import snappy from 'snappy'
 import { loadBatchCompression } from '../../../src/base/node/compression.ts'
 import { createTopicsRequest, creatableTopic, creatableTopicConfig } from '../../../src/protocol/generated/create-topics.ts'
+import { deleteTopicsRequest } from '../../../src/protocol/generated/delete-topics.ts'
 import { ErrorCode, errorName } from '../../../src/protocol/index.ts'
 import { partitionProduceData, produceRequest, topicProduceData } from '../../../src/protocol/generated/produce.ts'
 import { RawClient } from '../../contract/server/support/raw-client.ts'
@@ -75,10 +76,21 @@ async function answersOf(bootstrap: string, prefix: string, cases: readonly Prod
   return answers
 }
 
-/** What the broker says to every case, on topics of its own. */
+async function dropTopics(bootstrap: string, prefix: string): Promise<void> {
+  const client = await RawClient.connect(Number(bootstrap.split(':')[1]))
+  const topicNames = (Object.keys(topicKinds) as TopicKind[]).map((kind) => topicName(kind, prefix))
+  const { responses } = await client.ask('DeleteTopics', 5, deleteTopicsRequest({ timeoutMs: 30_000, topicNames }))
+  client.close()
+  const failed = responses.find(({ errorCode }) => errorCode !== 0)
+  if (failed !== undefined) throw new Error(`${failed.name}: ${errorName(failed.errorCode)}`)
+}
+
+/** What the broker says to every case, on topics of its own, which are gone afterwards. */
 export async function askAll(bootstrap: string): Promise<Readonly<Record<string, string>>> {
   const cases = produceCases(await loadBatchCompression(), (plain) => snappy.compressSync(Buffer.from(plain)))
   const prefix = freshName('answers')
   await makeTopics(bootstrap, prefix)
-  return Object.fromEntries(await answersOf(bootstrap, prefix, cases))
+  const answers = Object.fromEntries(await answersOf(bootstrap, prefix, cases))
+  await dropTopics(bootstrap, prefix)
+  return answers
 }

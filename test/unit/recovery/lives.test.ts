@@ -8,7 +8,7 @@ import { seededPrng } from '../../../src/base/prng.ts'
 import { lifeNumber, nodeId } from '../../../src/model/ids.ts'
 import { fenceWriter, standingFence, surveyWriter, writerEnd } from '../../../recovery/fence.ts'
 import { recover, type Recovered, verifyBucket } from '../../../recovery/index.ts'
-import { claimLife, listLives, openLife } from '../../../recovery/lives.ts'
+import { claimLife, listLives, openLife, writeHeartbeat } from '../../../recovery/lives.ts'
 import { faultyStore } from '../../../tiers/object-store/index.ts'
 import { memoryStore } from '../../../tiers/object-store/memory.ts'
 import type { ObjectStore } from '../../../tiers/ports.ts'
@@ -89,6 +89,39 @@ describe('two cold starts at a time', () => {
       expect(verified.findings.filter((finding) => finding.severity === 'damage')).toEqual([])
     }
     expect(outcomes.size).toBeGreaterThan(2)
+  })
+})
+
+describe('two starts at a time on an empty bucket', () => {
+  it('end with one: a life that has just opened is waited for, not taken', async () => {
+    const outcomes = new Set<string>()
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const clock = new ManualClock()
+      const store = memoryStore({ clock })
+      const attempt = async (claimant: number): Promise<string> => {
+        const order = { store, clock, seed: seed * 10 + claimant, name: `claimant ${claimant}` }
+        const slow = slowed(store, clock, seed * 10 + claimant)
+        await sleep(clock, seededPrng(seed * 7 + claimant).below(600))
+        try {
+          const recovered = await recover(recoveryWorld(order, new WalDisk(), slow))
+          // It serves, and says so until the other has made up its mind.
+          for (let beat = 0; beat < 20; beat += 1) {
+            await sleep(clock, 1_000)
+            const node = nodeId(1)
+            await writeHeartbeat(store, { life: recovered.life, node, state: 'serving', intervalMs: 3_000, writtenAtMs: 0 })
+          }
+          return `life ${recovered.life}`
+        } catch (error) {
+          if (!isOpError(error, 'fenced', 'busy')) throw error
+          return error.code
+        }
+      }
+      const ended = await drive(clock, Promise.all([attempt(1), attempt(2)]))
+      expect(ended.filter((one) => one.startsWith('life')), `seed ${seed}: ${ended.join(', ')}`).toHaveLength(1)
+      outcomes.add([...ended].sort().join(' '))
+    }
+    expect([...outcomes].some((one) => one.includes('LIFE_BREATHES'))).toBe(true)
+    expect([...outcomes].some((one) => one.includes('LIFE_TAKEN'))).toBe(true)
   })
 })
 

@@ -9,6 +9,7 @@ import {
   claimKey,
   encodeFence,
   groupSnapshotPrefix,
+  heartbeatKey,
   metadataSnapshotPrefix,
   metadataWalPrefix,
   numberedKey,
@@ -61,6 +62,7 @@ describe('a start', () => {
       expect(await keysOf('')).toEqual([
         claimKey(one),
         openKey(one),
+        heartbeatKey(one, node),
         numberedKey(metadataSnapshotPrefix(one), 0),
         numberedKey(groupSnapshotPrefix(one, node), 0),
       ])

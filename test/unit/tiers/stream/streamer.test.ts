@@ -228,6 +228,40 @@ describe('flush, prove, close', () => {
     expect(String(world.ended[0])).toContain('life 2, set by the next')
   })
 
+  it('look finds the fence that an idle writer would not meet, and writes nothing', async () => {
+    const world = streamWorld()
+    await world.streamer.look()
+    expect([await keys(world), world.ended]).toEqual([[], []])
+    await world.bucket.put(key(0), [encodeFence({ byLife: 2, by: 'the next', atMs: 5 })])
+    await world.streamer.look()
+    expect(world.ended).toMatchObject([{ kind: 'fenced', code: 'FENCED' }])
+    await world.streamer.look()
+    expect(world.ended).toHaveLength(1)
+    await expect(world.streamer.flush()).rejects.toMatchObject({ code: 'STREAM_ENDED' })
+  })
+
+  it('look takes an object of its own that arrives meanwhile for nobody else’s', async () => {
+    const world = streamWorld()
+    const head = world.store.inject({ fault: { kind: 'hang' }, operations: ['head'] })
+    const looked = world.streamer.look()
+    world.streamer.add(world.batch(1), false)
+    await world.streamer.flush()
+    head.remove()
+    await looked
+    expect([sequences(world), world.ended]).toEqual([[0], []])
+  })
+
+  it('look leaves it to the upload while one is under way, and says when the bucket does not answer', async () => {
+    const world = streamWorld()
+    world.streamer.add(world.batch(1), false)
+    const head = world.store.inject({ fault: { kind: 'unreachable' }, operations: ['head'] })
+    await world.streamer.look()
+    await world.streamer.flush()
+    await expect(world.streamer.look()).rejects.toMatchObject({ kind: 'retry' })
+    head.remove()
+    expect(world.ended).toEqual([])
+  })
+
   it('close uploads the rest, also what comes while it does', async () => {
     const world = streamWorld()
     const hang = world.store.inject({ fault: { kind: 'hang' } })
