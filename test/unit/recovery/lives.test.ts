@@ -117,7 +117,10 @@ describe('two starts at a time on an empty bucket', () => {
         }
       }
       const ended = await drive(clock, Promise.all([attempt(1), attempt(2)]))
-      expect(ended.filter((one) => one.startsWith('life')), `seed ${seed}: ${ended.join(', ')}`).toHaveLength(1)
+      expect(
+        ended.filter((one) => one.startsWith('life')),
+        `seed ${seed}: ${ended.join(', ')}`,
+      ).toHaveLength(1)
       outcomes.add([...ended].sort().join(' '))
     }
     expect([...outcomes].some((one) => one.includes('LIFE_BREATHES'))).toBe(true)
