@@ -42,7 +42,7 @@ export function partitionCountOf(topic: NewTopic, rules: PartitionRules): Outcom
     const why =
       topic.replicationFactor < 1
         ? 'Replication factor must be larger than 0, or -1 to use the default value.'
-        : `Unable to replicate the partition ${topic.replicationFactor} time(s): there is 1 broker. The bucket keeps what it acknowledged`
+        : `Unable to replicate the partition ${topic.replicationFactor} time(s): The target replication factor of ${topic.replicationFactor} cannot be reached because only 1 broker(s) are registered.`
     return refused(ErrorCode.INVALID_REPLICATION_FACTOR, why)
   }
   const { internalPartitions, numPartitions, partitionsPerTopicMax } = rules
@@ -57,17 +57,24 @@ export function partitionCountOf(topic: NewTopic, rules: PartitionRules): Outcom
 
 function assignedCount(topic: NewTopic, rules: PartitionRules): Outcome<number, KafkaFailure> {
   const { name, assignments, partitionCount, replicationFactor } = topic
-  if (partitionCount !== -1 || replicationFactor !== -1) {
-    return refused(ErrorCode.INVALID_REQUEST, 'Give either assignments, or partition count and replication factor')
+  const given = replicationFactor !== -1 ? 'replication factor' : partitionCount !== -1 ? 'numPartitions' : undefined
+  if (given !== undefined) {
+    return refused(ErrorCode.INVALID_REQUEST, `A manual partition assignment was specified, but ${given} was not set to -1.`)
   }
   for (let index = 0; index < assignments.size; index += 1) {
-    const replicas = assignments.get(index)
-    if (replicas?.length !== 1 || replicas[0] !== rules.nodeId) {
-      const why = `Partition ${index} must be assigned to broker ${rules.nodeId} alone: this is a standalone broker`
-      return refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, why)
-    }
+    const fault = faultOfReplicas(assignments.get(index) ?? [], rules.nodeId)
+    if (fault !== undefined)
+      return refused(ErrorCode.INVALID_REPLICA_ASSIGNMENT, `The manual partition assignment includes ${fault}`)
   }
   return asInternal(name, assignments.size, rules)
+}
+
+/** There is one broker: a partition is on it, and nowhere else. */
+function faultOfReplicas(replicas: readonly number[], nodeId: number): string | undefined {
+  if (replicas.length === 0) return 'an empty replica list.'
+  const elsewhere = replicas.find((id) => id !== nodeId)
+  if (elsewhere !== undefined) return `broker ${elsewhere}, but no such broker is registered.`
+  return replicas.length > 1 ? `the broker ${nodeId} more than once.` : undefined
 }
 
 /** Internal topics have as many as the settings say. */

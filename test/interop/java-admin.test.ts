@@ -4,12 +4,15 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithTools } from '../support/tools/tools.ts'
+import { aclSteps } from './java-tools/acls.ts'
+import { clientSteps } from './java-tools/clients.ts'
 import { configSteps } from './java-tools/configs.ts'
 import { Differential } from './java-tools/differential.ts'
 import { groupSteps } from './java-tools/groups.ts'
 import { logSteps } from './java-tools/log.ts'
 import { slowMs } from './java-tools/names.ts'
 import { lastTopicSteps, topicSteps } from './java-tools/topics.ts'
+import { transactionSteps } from './java-tools/transactions.ts'
 import { kafkaAnswers } from './produce-answers/answers.ts'
 import { askAll } from './produce-answers/ask.ts'
 
@@ -22,6 +25,9 @@ describeWithTools(['kafka'], 'Kafka’s command line tools say of us what they s
   configSteps(kafka)
   logSteps(kafka)
   groupSteps(kafka)
+  transactionSteps(kafka)
+  aclSteps(kafka)
+  clientSteps(kafka)
   lastTopicSteps(kafka)
 
   it('and this Apache Kafka says to each produced batch what is frozen of it', { timeout: slowMs }, async () => {

@@ -62,23 +62,22 @@ function faultOf(topic: CreatableTopic): { readonly errorCode: number; readonly 
   const badName = topicNameFault(name)
   if (badName !== undefined) return { errorCode: ErrorCode.INVALID_TOPIC_EXCEPTION, message: badName }
   if (assignments.length > 0) {
-    if (numPartitions !== -1 || replicationFactor !== -1) {
-      return {
-        errorCode: ErrorCode.INVALID_REQUEST,
-        message: 'with replica assignments, partition count and replication factor must be -1',
-      }
-    }
     const indexes = new Set(assignments.map(({ partitionIndex }) => partitionIndex))
     const complete = assignments.every((_, index) => indexes.has(index))
     return complete
       ? undefined
-      : { errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT, message: 'the assignments must cover 0, 1, 2 … once each' }
-  }
-  if (numPartitions < 1 && numPartitions !== -1) {
-    return { errorCode: ErrorCode.INVALID_PARTITIONS, message: 'a topic has at least one partition' }
+      : {
+          errorCode: ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+          message: 'partitions should be a consecutive 0-based integer sequence',
+        }
   }
   if (replicationFactor < 1 && replicationFactor !== -1) {
-    return { errorCode: ErrorCode.INVALID_REPLICATION_FACTOR, message: 'a partition has at least one replica' }
+    const message = 'Replication factor must be larger than 0, or -1 to use the default value.'
+    return { errorCode: ErrorCode.INVALID_REPLICATION_FACTOR, message }
+  }
+  if (numPartitions < 1 && numPartitions !== -1) {
+    const message = 'Number of partitions was set to an invalid non-positive value.'
+    return { errorCode: ErrorCode.INVALID_PARTITIONS, message }
   }
   return undefined
 }
@@ -93,7 +92,7 @@ async function create(
     return failed(name, ErrorCode.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`)
   const wanted = {
     name,
-    partitionCount: assignments.length > 0 ? assignments.length : numPartitions,
+    partitionCount: numPartitions,
     replicationFactor,
     assignments: new Map(assignments.map(({ partitionIndex, brokerIds }) => [partitionIndex, brokerIds])),
     configs: new Map(configs.map((config) => [config.name, config.value])),

@@ -156,9 +156,15 @@ describe('topics', () => {
       creatableTopic({ name: 'copies', numPartitions: 1, replicationFactor: 0 }),
       creatableTopic({ name: 'three', numPartitions: 1, replicationFactor: 3 }),
       creatableTopic({
-        name: 'both',
-        numPartitions: 1,
-        replicationFactor: 1,
+        name: 'gap',
+        numPartitions: -1,
+        replicationFactor: -1,
+        assignments: [creatableReplicaAssignment({ partitionIndex: 1, brokerIds: [7] })],
+      }),
+      creatableTopic({
+        name: 'assigned',
+        numPartitions: -1,
+        replicationFactor: -1,
         assignments: [creatableReplicaAssignment({ brokerIds: [7] })],
       }),
       creatableTopic({ name: 'twice', numPartitions: 1, replicationFactor: 1 }),
@@ -172,7 +178,8 @@ describe('topics', () => {
       none: ErrorCode.INVALID_PARTITIONS,
       copies: ErrorCode.INVALID_REPLICATION_FACTOR,
       three: ErrorCode.INVALID_REPLICATION_FACTOR,
-      both: ErrorCode.INVALID_REQUEST,
+      gap: ErrorCode.INVALID_REPLICA_ASSIGNMENT,
+      assigned: 0,
       twice: ErrorCode.INVALID_REQUEST,
     })
   })

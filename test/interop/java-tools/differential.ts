@@ -32,6 +32,14 @@ export function normalized(printed: string): string[] {
         .replace(/"log_dirs":\["[^"]*"\]/g, '"log_dirs":["<folder>"]')
         .replace(/(console-consumer|consumer-[\w-]+?)-[0-9a-f]{8}-[0-9a-f-]{27}/g, '<member>')
         .replace(/CreateTime:\d+/g, '<time>')
+        // A new cluster of Kafka sets this itself, for its replicas.
+        .replace(/(Configs: )min\.insync\.replicas=1,?/, '$1')
+        // Here no folder is ever cordoned.
+        .replace(' or some brokers have all their log directories cordoned', '')
+        // The order of a Java set.
+        .replace(/(Valid states are: )(.*)/, (_, before: string, list: string) => before + list.split(', ').sort().join(', '))
+        .replace(/^Option '.*' requires one of the following scenarios: .*/, "Option '…' requires one of …")
+        .replace(/\[(.*, .*)\]$/, (_, list: string) => `[${list.split(', ').sort().join(', ')}]`)
         .replace(/\s+/g, ' ')
         .trim(),
     )

@@ -51,6 +51,8 @@ describe('creating a topic', () => {
     ['a durability that is none', { configs: new Map([['chronik.durability', 'hope']]) }, ErrorCode.INVALID_CONFIG],
     ['counts beside assignments', { partitionCount: 1, assignments: new Map([[0, [1]]]) }, ErrorCode.INVALID_REQUEST],
     ['a replica on another broker', { assignments: new Map([[0, [2]]]) }, ErrorCode.INVALID_REPLICA_ASSIGNMENT],
+    ['a replica twice', { assignments: new Map([[0, [1, 1]]]) }, ErrorCode.INVALID_REPLICA_ASSIGNMENT],
+    ['no replica', { assignments: new Map([[0, []]]) }, ErrorCode.INVALID_REPLICA_ASSIGNMENT],
     ['assignments with a gap', { assignments: new Map([[0, [1]], [2, [1]]]) }, ErrorCode.INVALID_REPLICA_ASSIGNMENT], // prettier-ignore
     ['the offsets topic with other partitions', { name: '__consumer_offsets', partitionCount: 7 }, ErrorCode.INVALID_PARTITIONS],
   ] as Array<[string, Partial<NewTopic>, number]>)('with %s is refused', async (_what, change, errorCode) => {
