@@ -1,5 +1,7 @@
 /** Owns the steps of kafka-consumer-groups. */
 import { expect, it } from 'vitest'
+import { waitUntil } from '../../../localstack/index.ts'
+import { kafkajs } from '../clients/kafkajs.ts'
 import { type Differential, tools } from './differential.ts'
 import { group, modern, slowMs, topic } from './names.ts'
 
@@ -69,5 +71,35 @@ export function groupSteps(kafka: Differential): void {
     await kafka.consume(['--topic', topic, '--group', modern, '--from-beginning', '--max-messages', '1', '--timeout-ms', '20000'])
     await kafka.same(groups, '--list', '--type')
     await kafka.same(groups, '--delete', '--group', modern)
+  })
+
+  it('kafka-consumer-groups tells of a group with members, and does nothing to it', { timeout: slowMs }, async () => {
+    const live = 'differential-live'
+    const members = await Promise.all(kafka.bootstraps.map((bootstrap) => kafkajs.join!(bootstrap, topic, live)))
+    try {
+      const areAssigned = (): boolean => members.every((member) => member.assigned().length === 5)
+      await waitUntil(areAssigned, { until: 'both members have all partitions', timeoutMs: 60_000 })
+      const haveCommitted = async (): Promise<boolean> =>
+        (await kafka.both(groups, ['--describe', '--group', live])).every(({ lines }) =>
+          lines.some((line) => / (\d+) \1 0 /.test(line)),
+        )
+      await waitUntil(haveCommitted, { until: 'both members have committed all there is', timeoutMs: 60_000 })
+      for (const view of [[], ['--state'], ['--members'], ['--members', '--verbose']])
+        await kafka.same(groups, '--describe', '--group', live, ...view)
+      await kafka.same(groups, '--list', '--state', 'stable')
+      await kafka.same(groups, '--describe', '--all-groups', '--state')
+      const at = ['--group', live, '--topic', topic]
+      await kafka.same(groups, ...at, '--reset-offsets', '--to-earliest', '--dry-run')
+      for (const refused of [
+        [...at, '--reset-offsets', '--to-earliest', '--execute'],
+        [...at, '--delete-offsets'],
+        ['--group', live, '--delete'],
+      ])
+        await kafka.same(groups, ...refused)
+    } finally {
+      await Promise.all(members.map((member) => member.leave()))
+    }
+    await kafka.same(groups, '--describe', '--group', live, '--state')
+    await kafka.same(groups, '--group', live, '--delete')
   })
 }
