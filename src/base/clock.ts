@@ -21,3 +21,10 @@ export function sleep(clock: Clock, delayMs: number): Promise<void> {
     clock.after(delayMs, resolve)
   })
 }
+
+/** Resolves at the end of the current turn of the event loop: others get theirs. */
+export function nextTurn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.afterTurn(resolve)
+  })
+}

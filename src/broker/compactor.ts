@@ -5,7 +5,7 @@
 // grace later) what it replaces may go. A crash in between leaves an object nobody knows; the next pass begins again.
 
 import type { Clock } from '../base/clock.ts'
-import { sleep } from '../base/clock.ts'
+import { nextTurn, sleep } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
 import type { Log } from '../base/log.ts'
 import { isOpError, OpError } from '../base/op-error.ts'
@@ -50,6 +50,8 @@ export interface CompactorCounters {
 
 /** What is read at once, and gone through in one turn. */
 const readBytes = 1024 * 1024
+/** No timer is shorter. */
+const pauseMsMin = 1
 
 export class Compactor {
   readonly counters: CompactorCounters = { passes: 0, readBytes: 0, writtenBytes: 0, replacedSegments: 0, failures: 0 }
@@ -268,13 +270,23 @@ export class Compactor {
     yield bytes
   }
 
+  /** As long as the bound of the traffic asks for; else others get their turn. */
+  async #pause(): Promise<void> {
+    const { clock } = this.#options
+    if (this.#ioMs < pauseMsMin) {
+      await nextTurn(clock)
+      return
+    }
+    await sleep(clock, this.#ioMs)
+    this.#ioMs = 0
+  }
+
   /** Whole batches of the segment from the offset on. Other work goes on between them. */
   async *#runsOf(partition: Partition, segment: SegmentFacts, from: number): AsyncGenerator<Uint8Array> {
     const cursor = new SegmentCursor()
     const reader = await this.#options.segments.open(segment)
     for (let offset = Math.max(from, segment.baseOffset); offset < segment.endOffset;) {
-      await sleep(this.#options.clock, this.#ioMs)
-      this.#ioMs = 0
+      await this.#pause()
       if (this.#closed || partition.isGone)
         throw new OpError('closed', { code: 'COMPACTION_STOPPED', detail: `${segment.key} is not needed any more` })
       const { runs, nextOffset, bytes } = await reader.read({ offset, maxBytes: readBytes, cursor })

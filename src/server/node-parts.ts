@@ -18,6 +18,7 @@ import {
   StandaloneBroker,
   transactionStateTopic,
 } from '../broker/index.ts'
+import type { KeyHash } from '../broker/core/index.ts'
 import { GroupCoordinator } from '../groups/index.ts'
 import { nodeId, topicId } from '../model/ids.ts'
 import type { Compress, Decompress } from '../protocol/index.ts'
@@ -49,7 +50,7 @@ export interface PartsWorld {
   readonly decompress: Decompress
   readonly openRecords: OpenRecords
   readonly compress: Compress
-  readonly keyHash: (key: Uint8Array) => Uint8Array
+  readonly keyHash: KeyHash
   readonly topicDefaults: ReadonlyMap<string, string>
   /** The node cannot go on: the WAL failed, or another life has begun. */
   readonly onFailed: (error: unknown) => void

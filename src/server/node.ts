@@ -4,11 +4,11 @@
 // Order at start: HTTP -> bucket -> recover -> logs, streams -> prove -> groups -> serve.
 // Order at the end: stop admitting -> drain clients -> groups -> archive -> stream the rest -> snapshot -> heartbeat "closed" -> WAL.
 
-import { sha1OfKey } from '../base/node/key-hash.ts'
 import { assertDefined } from '../base/assert.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Crc32c } from '../base/crc32c.ts'
 import type { LogLevels } from '../base/log-levels.ts'
+import { KeyedHash } from '../base/keyed-hash.ts'
 import type { Log } from '../base/log.ts'
 import type { BatchCompression } from '../base/node/compression.ts'
 import { isOpError, OpError } from '../base/op-error.ts'
@@ -234,7 +234,7 @@ class StandaloneNode implements RunningNode {
       decompress: compression.decompress,
       openRecords: this.#records.open,
       compress: compression.compress,
-      keyHash: sha1OfKey,
+      keyHash: new KeyedHash(this.#world.idSource.nextId()),
       topicDefaults,
       onFailed: (error) => {
         this.#fail(error)

@@ -1,7 +1,7 @@
 // Owns a standalone node made of its real parts, without sockets and without a real disk: recovery, logs, streams, broker, groups,
 // archiver, snapshots, sweeper. Several in one process are several processes that share a bucket.
 
-import { sha1OfKey } from '../../src/base/node/key-hash.ts'
+import { KeyedHash } from '../../src/base/keyed-hash.ts'
 import { crc32c } from '../../src/base/node/native-crc32c.ts'
 import { silentLog } from '../../src/base/log.ts'
 import { type IdSource, seededPrng } from '../../src/base/prng.ts'
@@ -293,7 +293,7 @@ export async function startTestNode(order: NodeOrder): Promise<TestNode> {
     decompress: (codec, bytes) => (codec === 'none' ? bytes : { failure: 'tests of nodes compress nothing' }),
     openRecords: order.openRecords ?? (() => Promise.reject(new Error('tests of nodes compress nothing'))),
     compress: (_, bytes) => bytes,
-    keyHash: sha1OfKey,
+    keyHash: new KeyedHash(new Uint8Array(16)),
     topicDefaults: new Map(),
     onFailed: (error) => {
       failures.push(error)

@@ -26,6 +26,7 @@ export {
 } from './cluster-state.ts'
 export { decodeControl } from './control.ts'
 export { faultOfConfigValue } from './config-values.ts'
+export type { KeyHash } from './offset-map.ts'
 export { PartitionState } from './partition-state.ts'
 export { allBrokers, type ConfiguredKind, ResourceConfigs } from './resource-configs.ts'
 export {

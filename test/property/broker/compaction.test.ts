@@ -4,7 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../../src/base/node/native-crc32c.ts'
-import { sha1OfKey } from '../../../src/base/node/key-hash.ts'
+import { KeyedHash } from '../../../src/base/keyed-hash.ts'
 import type { AppendResult } from '../../../src/broker/api.ts'
 import { OffsetMap, offsetMapSlots } from '../../../src/broker/core/offset-map.ts'
 import { offset } from '../../../src/model/ids.ts'
@@ -393,14 +393,14 @@ describe('an offset map', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 60 }), (keys) => {
         const unique = [...new Set(keys)]
-        const map = new OffsetMap(offsetMapSlots(unique.length), sha1OfKey)
+        const map = new OffsetMap(offsetMapSlots(unique.length), new KeyedHash(new Uint8Array(16)))
         keys.forEach((key, at) => expect(map.put(Buffer.from(key), at)).toBe(true))
         for (const key of unique) expect(map.latestOf(Buffer.from(key))).toBe(keys.lastIndexOf(key))
         expect(map.latestOf(Buffer.from('never put'.repeat(9)))).toBe(-1)
         expect(map.size).toBe(unique.length)
       }),
     )
-    const small = new OffsetMap(2, sha1OfKey)
+    const small = new OffsetMap(2, new KeyedHash(new Uint8Array(16)))
     expect(small.put(Buffer.from('a'), 1)).toBe(true)
     expect(small.put(Buffer.from('b'), 2)).toBe(false)
     expect(small.put(Buffer.from('a'), 3)).toBe(true)

@@ -1,7 +1,7 @@
 // Owns one simulated process of a standalone node: the whole node minus its sockets, on the real WAL over a disk in memory and a bucket
 // behind a network. It can be killed, lose power, be held still and go on. Not what is asked of it (simulation.ts).
 
-import { sha1OfKey } from '../../../src/base/node/key-hash.ts'
+import { KeyedHash } from '../../../src/base/keyed-hash.ts'
 import type { Cancel, Clock } from '../../../src/base/clock.ts'
 import { sleep } from '../../../src/base/clock.ts'
 import { silentLog } from '../../../src/base/log.ts'
@@ -236,7 +236,7 @@ export class SimProcess {
       decompress: (codec, bytes) => (codec === 'none' ? bytes : { failure: 'nothing is compressed here' }),
       openRecords: () => Promise.reject(new Error('nothing is compressed here')),
       compress: (_, bytes) => bytes,
-      keyHash: sha1OfKey,
+      keyHash: new KeyedHash(idSource.nextId()),
       topicDefaults: new Map([['segment.bytes', String(1024 * kibibyte)]]),
       onFailed: (error) => {
         this.#fail(error)
