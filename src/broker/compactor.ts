@@ -182,9 +182,11 @@ export class Compactor {
     if (opened.kind === 'malformed') return true
     const { cursor, baseOffset } = opened
     while (cursor.next()) {
-      const key = cursor.key()
+      const { keyAt, keyLength } = cursor
       const offset = baseOffset + cursor.offsetDelta
-      if (key !== null && offset >= batch.from && !map.put(key, offset)) return false
+      // Without a key it never goes.
+      if (keyLength < 0 || offset < batch.from) continue
+      if (!map.put(cursor.bytes, keyAt, keyAt + keyLength, offset)) return false
     }
     return true
   }

@@ -150,10 +150,10 @@ export class CompactionFilter {
     let hasTombstone = false
     while (cursor.next()) {
       const isTombstone = cursor.valueLength < 0
-      const key = cursor.key()
+      const { keyAt, keyLength } = cursor
       // Without a key it came before the topic was compacted, and can never be replaced.
-      if (key === null || (isTombstone && tombstonesGo)) continue
-      if (baseOffset + cursor.offsetDelta < map.latestOf(key)) continue
+      if (keyLength < 0 || (isTombstone && tombstonesGo)) continue
+      if (baseOffset + cursor.offsetDelta < map.latestOf(cursor.bytes, keyAt, keyAt + keyLength)) continue
       hasTombstone ||= isTombstone
       records.push(currentRecord(batch))
     }

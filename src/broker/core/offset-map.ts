@@ -3,9 +3,9 @@
 
 import { assert } from '../../base/assert.ts'
 
-/** Puts 16 bytes, as four words, into `out`; nobody can make them equal for two keys. */
+/** Puts 16 bytes, as four words, into `out`; nobody can make them equal for two keys. A key is the bytes [start, end). */
 export interface KeyHash {
-  into(out: Uint32Array, key: Uint8Array): void
+  into(out: Uint32Array, bytes: Uint8Array, start: number, end: number): void
 }
 
 /** Of one key: 16 bytes of hash and an offset of 8. */
@@ -39,8 +39,8 @@ export class OffsetMap {
   }
 
   /** False when the key is new and there is no room for it: nothing was changed. */
-  put(key: Uint8Array, offset: number): boolean {
-    const slot = this.#find(key)
+  put(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
+    const slot = this.#find(bytes, start, end)
     if (this.#offsets[slot] === free) {
       if (this.size + 1 > this.#slots * loadFactor) return false
       this.#hashes.set(this.#wanted, slot * wordsPerHash)
@@ -51,14 +51,14 @@ export class OffsetMap {
   }
 
   /** −1 for a key that was never put. */
-  latestOf(key: Uint8Array): number {
-    return this.#offsets[this.#find(key)] ?? free
+  latestOf(bytes: Uint8Array, start: number, end: number): number {
+    return this.#offsets[this.#find(bytes, start, end)] ?? free
   }
 
   /** The slot of the key, or the free one where it belongs. */
-  #find(key: Uint8Array): number {
+  #find(bytes: Uint8Array, start: number, end: number): number {
     const wanted = this.#wanted
-    this.#hash.into(wanted, key)
+    this.#hash.into(wanted, bytes, start, end)
     let slot = wanted[0]! % this.#slots
     while (this.#offsets[slot] !== free && !this.#isAt(slot)) slot = slot + 1 === this.#slots ? 0 : slot + 1
     return slot

@@ -389,21 +389,30 @@ describe('a broker that dies while it compacts', () => {
 })
 
 describe('an offset map', () => {
+  const put = (map: OffsetMap, key: string, offset: number): boolean => {
+    const bytes = Buffer.from(`<${key}>`)
+    return map.put(bytes, 1, bytes.length - 1, offset)
+  }
+  const latest = (map: OffsetMap, key: string): number => {
+    const bytes = Buffer.from(key)
+    return map.latestOf(bytes, 0, bytes.length)
+  }
+
   it('knows the newest offset of as many keys as it was made for, and refuses one more', () => {
     fc.assert(
       fc.property(fc.array(fc.string(), { maxLength: 60 }), (keys) => {
         const unique = [...new Set(keys)]
         const map = new OffsetMap(offsetMapSlots(unique.length), new KeyedHash(new Uint8Array(16)))
-        keys.forEach((key, at) => expect(map.put(Buffer.from(key), at)).toBe(true))
-        for (const key of unique) expect(map.latestOf(Buffer.from(key))).toBe(keys.lastIndexOf(key))
-        expect(map.latestOf(Buffer.from('never put'.repeat(9)))).toBe(-1)
+        keys.forEach((key, at) => expect(put(map, key, at)).toBe(true))
+        for (const key of unique) expect(latest(map, key)).toBe(keys.lastIndexOf(key))
+        expect(latest(map, 'never put'.repeat(9))).toBe(-1)
         expect(map.size).toBe(unique.length)
       }),
     )
     const small = new OffsetMap(2, new KeyedHash(new Uint8Array(16)))
-    expect(small.put(Buffer.from('a'), 1)).toBe(true)
-    expect(small.put(Buffer.from('b'), 2)).toBe(false)
-    expect(small.put(Buffer.from('a'), 3)).toBe(true)
-    expect(small.latestOf(Buffer.from('a'))).toBe(3)
+    expect(put(small, 'a', 1)).toBe(true)
+    expect(put(small, 'b', 2)).toBe(false)
+    expect(put(small, 'a', 3)).toBe(true)
+    expect(latest(small, 'a')).toBe(3)
   })
 })

@@ -6,7 +6,8 @@ const bytes = (length: number, from = 0): Uint8Array => Uint8Array.from({ length
 const hexOf = (words: Uint32Array): string => Buffer.from(words.buffer, words.byteOffset, words.byteLength).toString('hex')
 const hash = (key: Uint8Array, value: Uint8Array): Uint32Array => {
   const out = new Uint32Array(4)
-  new KeyedHash(key).into(out, value)
+  const around = Buffer.concat([bytes(3), value, bytes(5)])
+  new KeyedHash(key).into(out, around, 3, 3 + value.length)
   return out
 }
 
