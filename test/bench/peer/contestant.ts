@@ -101,6 +101,8 @@ async function kafkaTls(plainPort: number, { bootstrap, certificate, key }: Cert
   return {
     listeners: `${clients},CONTROLLER://127.0.0.1:${await freePort()}`,
     'advertised.listeners': clients,
+    // Given by default only where nothing but PLAINTEXT is listened on.
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,SSL:SSL,CONTROLLER:PLAINTEXT',
     'ssl.keystore.type': 'PEM',
     'ssl.keystore.location': store,
   }
