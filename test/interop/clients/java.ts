@@ -4,15 +4,25 @@
  */
 import { javaArgs, javaTool } from '../../support/tools/kafka.ts'
 import type { Client, Member } from '../client.ts'
+import { ToolHost } from '../support/tool-host.ts'
 import { digest, type SeenRecord, type SentRecord } from '../records.ts'
 import { joinByLines } from './lines.ts'
 
 const tools = 'org.apache.kafka.tools'
 
+/** One JVM for the tools of a test file, from the first on; it ends with the end of its input, that is with this process. */
+let sharedHost: ToolHost | undefined
+
+/** The console consumer counts what it has read for the whole life of its JVM; what reads standard input would read the host's. */
+const needsOwnJvm = (className: string, input: string | undefined): boolean =>
+  input !== undefined || className === 'consumer.ConsoleConsumer'
+
 export async function javaOrThrow(className: string, args: readonly string[], input?: string): Promise<string> {
   // Kafka's own classes by their short names; `kafka.admin.…` is whole as it is.
   const fullName = className.startsWith('kafka.') ? className : `${tools}.${className}`
-  const { code, stdout, stderr } = await javaTool(fullName, args, input === undefined ? {} : { input })
+  const { code, stdout, stderr } = await (needsOwnJvm(className, input)
+    ? javaTool(fullName, args, input === undefined ? {} : { input })
+    : (sharedHost ??= new ToolHost()).run(fullName, args))
   if (code !== 0) throw new Error(`${className} ended with ${code}\n${stdout.slice(-2_000)}${stderr.slice(-2_000)}`)
   return stdout
 }
