@@ -22,6 +22,7 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions
   #cancel: Cancel | undefined
   #writing: Promise<void> = Promise.resolve()
+  #looking: Promise<void> | undefined
   #stopped = false
   failures = 0
   lastSuccessMs = 0
@@ -40,15 +41,19 @@ export class Heartbeat {
   async close(): Promise<void> {
     this.#stopped = true
     this.#cancel?.()
-    await this.#writing
+    await Promise.all([this.#writing, this.#looking])
     await this.#write('closed')
   }
 
   #schedule(): void {
     if (this.#stopped) return
     this.#cancel = this.#options.clock.after(this.#options.intervalMs, () => {
-      this.#writing = Promise.all([this.#write('serving'), this.#look()]).then(() => {
+      this.#writing = this.#write('serving').then(() => {
         this.#schedule()
+      })
+      // Apart from the writing: an answer that is long in coming must not keep the next sign of life back.
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined
       })
     })
   }

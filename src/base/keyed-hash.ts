@@ -6,7 +6,6 @@
 import { assert } from './assert.ts'
 
 const keyBytes = 16
-export const keyedHashWords = 4
 
 export class KeyedHash {
   readonly #key: Uint32Array

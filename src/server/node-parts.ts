@@ -6,6 +6,7 @@ import type { Crc32c } from '../base/crc32c.ts'
 import type { Log } from '../base/log.ts'
 import { OpError } from '../base/op-error.ts'
 import type { IdSource } from '../base/prng.ts'
+import type { KeyHash } from '../broker/core/index.ts'
 import {
   Archiver,
   type BrokerSettings,
@@ -18,20 +19,19 @@ import {
   StandaloneBroker,
   transactionStateTopic,
 } from '../broker/index.ts'
-import type { KeyHash } from '../broker/core/index.ts'
 import { GroupCoordinator } from '../groups/index.ts'
 import { nodeId, topicId } from '../model/ids.ts'
 import type { Compress, Decompress } from '../protocol/index.ts'
 import { TransactionCoordinator } from '../transactions/index.ts'
 import { Heartbeat, type Recovered, Snapshotter, snapshotStores } from '../../recovery/index.ts'
-import type { ObjectStore } from '../../tiers/ports.ts'
 import { BlockCache } from '../../tiers/cache/index.ts'
+import type { ObjectStore } from '../../tiers/ports.ts'
 import { SegmentArchive, SegmentWriter } from '../../tiers/segment/index.ts'
 import { metadataWalPrefix, walPrefix } from '../../tiers/stream/index.ts'
 import { Sweeper } from '../../tiers/upkeep/index.ts'
 import { brokerConfigsOf } from './broker-configs.ts'
-import { captureOf } from './group-state.ts'
 import { groupSettingsOf } from './group-settings.ts'
+import { captureOf } from './group-state.ts'
 import { joinLogs, type JoinedLogs } from './joined-logs.ts'
 import type { NodeSettings } from './node-settings.ts'
 import { PartitionMarkers } from './transaction-markers.ts'

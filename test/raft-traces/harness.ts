@@ -1,168 +1,21 @@
 /**
- * Owns a cluster in one place as the traces describe it: cores, their storages, state machines, storage queues, and one list of messages
- * in flight; it carries out one command at a time and tells what happened. Not what should have happened (compare.ts).
+ * Owns a cluster in one place as the traces describe it: members, and one list of messages in flight; it carries out one command at a
+ * time and tells what happened. Not what should have happened (compare.ts).
  */
 import {
   appendQueue,
   applyQueue,
-  type Configuration,
   emptyConfiguration,
-  type HardState,
   isStorageQueue,
-  type LogGap,
   nobody,
-  type RaftEntry,
   type RaftMessage,
-  RaftNode,
+  type RaftNode,
   type RaftOptions,
-  type RaftSnapshot,
-  type Ready,
-  type StableLog,
 } from '../../src/raft/core/index.ts'
 import { message } from '../../src/raft/core/message.ts'
-import { readChanges, showConfiguration, showEntry, showMessage, showRole, showSnapshot, showType } from './show.ts'
-import type { ShownChange } from './show.ts'
+import { Replica } from './replica.ts'
+import { type Event, readChanges, type ShownChange, showMessage, showReady, showRole, showState, showType } from './show.ts'
 import { argsOf, type Trace, type TraceCommand } from './trace-file.ts'
-
-type Event = Record<string, unknown>
-
-const textOf = ({ payload }: RaftEntry): string => Buffer.from(payload).toString()
-
-/** What is on disk. */
-class MemoryLog implements StableLog {
-  hard: HardState = { term: 0, vote: nobody, commit: 0 }
-  entriesKept: RaftEntry[] = []
-  previous: { index: number; term: number }
-  readonly #snapshot: () => RaftSnapshot
-
-  constructor(index: number, snapshot: () => RaftSnapshot) {
-    this.previous = { index, term: index === 0 ? 0 : 1 }
-    this.#snapshot = snapshot
-  }
-
-  firstIndex(): number {
-    return this.previous.index + 1
-  }
-
-  lastIndex(): number {
-    return this.previous.index + this.entriesKept.length
-  }
-
-  termAt(index: number): number | LogGap {
-    if (index < this.previous.index) return 'compacted'
-    if (index === this.previous.index) return this.previous.term
-    return this.entriesKept[index - this.previous.index - 1]?.term ?? 'unavailable'
-  }
-
-  entries(start: number, end: number, bytesMax: number): readonly RaftEntry[] | LogGap {
-    if (start <= this.previous.index) return 'compacted'
-    const found = this.entriesKept.slice(start - this.previous.index - 1, end - this.previous.index - 1)
-    let bytes = 0
-    const fits = found.findIndex(({ payload }, at) => (bytes += payload.length + 12) > bytesMax && at > 0)
-    return fits < 0 ? found : found.slice(0, fits)
-  }
-
-  maybeSnapshot(): RaftSnapshot {
-    return this.#snapshot()
-  }
-
-  append(entries: readonly RaftEntry[]): void {
-    const first = entries[0]
-    if (first === undefined) return
-    this.entriesKept = [...this.entriesKept.slice(0, first.index - this.previous.index - 1), ...entries]
-  }
-
-  install({ index, term }: RaftSnapshot): void {
-    this.previous = { index, term }
-    this.entriesKept = []
-  }
-
-  compact(index: number): void {
-    if (index <= this.previous.index) return
-    const term = this.termAt(index)
-    this.entriesKept = this.entriesKept.slice(index - this.previous.index)
-    this.previous = { index, term: Number(term) }
-  }
-}
-
-interface Applied {
-  readonly index: number
-  readonly text: string
-  readonly configuration: Configuration
-}
-
-class Replica {
-  readonly options: RaftOptions
-  readonly disk: MemoryLog
-  node: RaftNode
-  /** What the state machine was after each entry it applied, the last last. */
-  history: Applied[]
-  appendQueue: RaftMessage[] = []
-  applyQueue: RaftMessage[] = []
-
-  constructor(options: RaftOptions, start: { readonly index: number; readonly configuration: Configuration }) {
-    this.options = options
-    this.history = [{ ...start, text: '' }]
-    this.disk = new MemoryLog(start.index, () => this.snapshot())
-    this.node = new RaftNode({
-      options,
-      log: this.disk,
-      hard: undefined,
-      configuration: start.configuration,
-      appliedIndex: start.index,
-    })
-  }
-
-  get machine(): Applied {
-    return this.history.at(-1)!
-  }
-
-  snapshot(): RaftSnapshot {
-    const { index, text, configuration } = this.machine
-    const term = this.node.raft.log.termAt(index)
-    return { index, term: Number(term), configuration, pointer: text }
-  }
-
-  apply(entries: readonly RaftEntry[]): void {
-    for (const entry of entries) {
-      const { text, configuration } = this.machine
-      const next =
-        entry.change === undefined
-          ? { text: text + textOf(entry), configuration }
-          : { text, configuration: this.node.applyChange(entry.change) }
-      this.history.push({ index: entry.index, ...next })
-    }
-  }
-
-  store(hard: HardState | undefined, entries: readonly RaftEntry[], snapshot: RaftSnapshot | undefined): void {
-    if (hard !== undefined) this.disk.hard = hard
-    if (snapshot !== undefined) this.disk.install(snapshot)
-    this.disk.append(entries)
-  }
-
-  installMachine({ index, configuration, pointer }: RaftSnapshot): void {
-    this.history.push({ index, text: String(pointer), configuration })
-  }
-
-  /** What was volatile is gone; the state machine goes back to what is known to be committed. */
-  restart(): void {
-    const { hard, previous } = this.disk
-    const target = Math.max(hard.commit, previous.index)
-    const isEmpty = hard.term === 0 && hard.vote === nobody && hard.commit === 0
-    const kept = this.history.filter(({ index }) => index <= target)
-    this.history = kept.length > 0 ? kept : this.history.slice(0, 1)
-    this.appendQueue = []
-    this.applyQueue = []
-    this.node = new RaftNode({
-      options: this.options,
-      log: this.disk,
-      // What was compacted had been committed, whether or not that was stored.
-      hard: isEmpty ? undefined : { ...hard, commit: Math.max(hard.commit, previous.index) },
-      configuration: this.machine.configuration,
-      appliedIndex: this.machine.index,
-    })
-  }
-}
 
 export class Harness {
   readonly #replicas = new Map<number, Replica>()
@@ -457,7 +310,7 @@ export class Harness {
 
   /** Every node as the traces tell it. */
   state(): Record<string, Event> {
-    return Object.fromEntries([...this.#replicas].map(([id, replica]) => [String(id), stateOf(replica)]))
+    return Object.fromEntries([...this.#replicas].map(([id, replica]) => [String(id), showState(replica)]))
   }
 }
 
@@ -468,70 +321,4 @@ function changePayload({ transition, changes, isOldForm }: ShownChange): Uint8Ar
   if (isOldForm === true) return new Uint8Array(6)
   if (transition === 'auto' && changes.length === 0) return new Uint8Array(0)
   return new Uint8Array(2 + changes.length * 6)
-}
-
-function showReady({ soft, hard, entries, snapshot, committed, messages, readStates, mustSync }: Ready): Event {
-  return {
-    mustSync,
-    ...(soft === undefined ? {} : { soft: { lead: soft.lead, role: showRole(soft.role) } }),
-    ...(hard === undefined ? {} : { hard }),
-    ...(readStates.length === 0 ? {} : { readStates: readStates.map(({ index, context }) => ({ index, ctx: context })) }),
-    ...(entries.length === 0 ? {} : { entries: entries.map(showEntry) }),
-    ...(snapshot === undefined ? {} : { snapshot: showSnapshot(snapshot) }),
-    ...(committed.length === 0 ? {} : { committed: committed.map(showEntry) }),
-    ...(messages.length === 0 ? {} : { messages: messages.map((one) => showMessage(one)) }),
-  }
-}
-
-function stateOf(replica: Replica): Event {
-  const { node, disk, machine } = replica
-  const { raft } = node
-  const { log } = raft
-  const { snapshot, offset, entries } = log.unstable
-  return {
-    term: raft.term,
-    vote: raft.vote,
-    lead: raft.lead,
-    role: showRole(raft.role),
-    commit: log.committed,
-    applied: log.applied,
-    leadTransferee: raft.leadTransferee,
-    // Recorded without it.
-    conf: showConfiguration({ ...raft.configuration, autoLeave: false }),
-    progress: raft.role === 'leader' ? showProgress(replica) : [],
-    stable: {
-      first: disk.firstIndex(),
-      prevTerm: disk.previous.term,
-      last: disk.lastIndex(),
-      entries: disk.entriesKept.map(showEntry),
-    },
-    stableHard: disk.hard,
-    unstable: {
-      offset,
-      entries: entries.map(showEntry),
-      ...(snapshot === undefined ? {} : { snapshot: showSnapshot(snapshot) }),
-    },
-    lastIndex: log.lastIndex,
-    hasReady: node.hasReady(),
-    appendQueue: replica.appendQueue.length,
-    applyQueue: replica.applyQueue.length,
-    sm: [machine.index, machine.text],
-  }
-}
-
-function showProgress({ node: { raft } }: Replica): object[] {
-  return [...raft.progress]
-    .sort(([left], [right]) => left - right)
-    .map(([id, progress]) => ({
-      id,
-      match: progress.match,
-      next: progress.next,
-      state: progress.state,
-      ...(progress.isLearner ? { learner: true } : {}),
-      ...(progress.isPaused ? { paused: true } : {}),
-      ...(progress.pendingSnapshotIndex === 0 ? {} : { pendingSnap: progress.pendingSnapshotIndex }),
-      ...(progress.recentlyActive ? { recentActive: true } : {}),
-      ...(progress.inflight.count === 0 ? {} : { inflight: progress.inflight.count }),
-      ...(progress.inflight.isFull ? { inflightFull: true } : {}),
-    }))
 }

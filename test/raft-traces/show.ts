@@ -6,8 +6,12 @@ import type {
   RaftEntry,
   RaftMessage,
   RaftSnapshot,
+  Ready,
 } from '../../src/raft/core/index.ts'
 import { appendQueue, applyQueue } from '../../src/raft/core/index.ts'
+import type { Replica } from './replica.ts'
+
+export type Event = Record<string, unknown>
 
 /** A change as it was proposed: the traces tell the old form, of one change, from the new. */
 export interface ShownChange extends MembershipChange {
@@ -95,4 +99,70 @@ export function showMessage(message: RaftMessage, withResponses = true): Record<
       responses: withResponses ? message.responses.map((one) => showMessage(one)) : [],
     }),
   }
+}
+
+export function showReady({ soft, hard, entries, snapshot, committed, messages, readStates, mustSync }: Ready): Event {
+  return {
+    mustSync,
+    ...(soft === undefined ? {} : { soft: { lead: soft.lead, role: showRole(soft.role) } }),
+    ...(hard === undefined ? {} : { hard }),
+    ...(readStates.length === 0 ? {} : { readStates: readStates.map(({ index, context }) => ({ index, ctx: context })) }),
+    ...(entries.length === 0 ? {} : { entries: entries.map(showEntry) }),
+    ...(snapshot === undefined ? {} : { snapshot: showSnapshot(snapshot) }),
+    ...(committed.length === 0 ? {} : { committed: committed.map(showEntry) }),
+    ...(messages.length === 0 ? {} : { messages: messages.map((one) => showMessage(one)) }),
+  }
+}
+
+export function showState(replica: Replica): Event {
+  const { node, disk, machine } = replica
+  const { raft } = node
+  const { log } = raft
+  const { snapshot, offset, entries } = log.unstable
+  return {
+    term: raft.term,
+    vote: raft.vote,
+    lead: raft.lead,
+    role: showRole(raft.role),
+    commit: log.committed,
+    applied: log.applied,
+    leadTransferee: raft.leadTransferee,
+    // Recorded without it.
+    conf: showConfiguration({ ...raft.configuration, autoLeave: false }),
+    progress: raft.role === 'leader' ? showProgress(replica) : [],
+    stable: {
+      first: disk.firstIndex(),
+      prevTerm: disk.previous.term,
+      last: disk.lastIndex(),
+      entries: disk.entriesKept.map(showEntry),
+    },
+    stableHard: disk.hard,
+    unstable: {
+      offset,
+      entries: entries.map(showEntry),
+      ...(snapshot === undefined ? {} : { snapshot: showSnapshot(snapshot) }),
+    },
+    lastIndex: log.lastIndex,
+    hasReady: node.hasReady(),
+    appendQueue: replica.appendQueue.length,
+    applyQueue: replica.applyQueue.length,
+    sm: [machine.index, machine.text],
+  }
+}
+
+function showProgress({ node: { raft } }: Replica): object[] {
+  return [...raft.progress]
+    .sort(([left], [right]) => left - right)
+    .map(([id, progress]) => ({
+      id,
+      match: progress.match,
+      next: progress.next,
+      state: progress.state,
+      ...(progress.isLearner ? { learner: true } : {}),
+      ...(progress.isPaused ? { paused: true } : {}),
+      ...(progress.pendingSnapshotIndex === 0 ? {} : { pendingSnap: progress.pendingSnapshotIndex }),
+      ...(progress.recentlyActive ? { recentActive: true } : {}),
+      ...(progress.inflight.count === 0 ? {} : { inflight: progress.inflight.count }),
+      ...(progress.inflight.isFull ? { inflightFull: true } : {}),
+    }))
 }

@@ -1,8 +1,8 @@
 // Owns elections: who asks for votes, who gives one, who has won. Not what happens before and after.
 
+import { assert } from '../../base/assert.ts'
 import type { Member } from './member.ts'
 import { nobody, type RaftMessage } from './message.ts'
-import type { VoteResult } from './quorum.ts'
 import { appendProposals, broadcastAppend } from './replication.ts'
 
 export type CampaignKind = 'pre-election' | 'election' | 'transfer'
@@ -17,7 +17,8 @@ export function hup(member: Member, kind: CampaignKind): void {
 function hasUnappliedChange({ log }: Member): boolean {
   if (log.applied >= log.committed) return false
   const entries = log.slice(log.applied + 1, log.committed + 1, Infinity)
-  return typeof entries !== 'string' && entries.some(({ change }) => change !== undefined)
+  assert(typeof entries !== 'string', 'what is committed and not applied is in the log')
+  return entries.some(({ change }) => change !== undefined)
 }
 
 export function campaign(member: Member, kind: CampaignKind): void {
@@ -57,7 +58,7 @@ export function onVoteAsked(member: Member, received: RaftMessage): void {
   member.vote = received.from
 }
 
-export function onVoteTold(member: Member, { from, reject }: RaftMessage): VoteResult {
+export function onVoteTold(member: Member, { from, reject }: RaftMessage): void {
   const result = member.recordVote(from, !reject)
   if (result === 'won') {
     if (member.role === 'pre-candidate') campaign(member, 'election')
@@ -65,7 +66,6 @@ export function onVoteTold(member: Member, { from, reject }: RaftMessage): VoteR
   } else if (result === 'lost') {
     member.becomeFollower(member.term, nobody)
   }
-  return result
 }
 
 /** A leader begins its term with an empty entry: when that is committed, all before it is (§8). */

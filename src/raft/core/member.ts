@@ -33,9 +33,9 @@ export interface RaftOptions {
    */
   readonly reads: 'safe' | 'lease-based'
   readonly asynchronousStorage: boolean
-  /** A follower refuses proposals instead of passing them on. */
+  /** A follower passes proposals on to its leader; else it refuses them. */
   readonly forwardsProposals: boolean
-  /** For tests of what the checks prevent. */
+  /** A leader turns a change of membership into an empty entry while another is not applied, or when the joint state does not admit it. */
   readonly validatesChanges: boolean
   readonly stepsDownOnRemoval: boolean
   /** A random number of ticks below its argument: what is added to the election timeout. */

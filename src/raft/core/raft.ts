@@ -141,7 +141,7 @@ export class Raft extends Member {
     }
   }
 
-  /** The state machine has come to the change. Nothing when it was proposed without validation and cannot be made. */
+  /** The state machine has come to the change. Whoever proposes one tries it before (`changed`): one that cannot be made ends the member. */
   applyChange(change: MembershipChange): Configuration {
     const outcome = changed(this.configuration, change)
     assert(typeof outcome !== 'string', 'a change that was committed can be made')

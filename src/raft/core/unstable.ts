@@ -9,7 +9,7 @@ import type { RaftSnapshot } from './message.ts'
 
 export class Unstable {
   snapshot: RaftSnapshot | undefined
-  entries: readonly RaftEntry[] = []
+  #entries: RaftEntry[] = []
   offset: number
   #offsetInProgress: number
   #isSnapshotInProgress = false
@@ -19,8 +19,12 @@ export class Unstable {
     this.#offsetInProgress = offset
   }
 
+  get entries(): readonly RaftEntry[] {
+    return this.#entries
+  }
+
   get lastIndex(): number | undefined {
-    if (this.entries.length > 0) return this.offset + this.entries.length - 1
+    if (this.#entries.length > 0) return this.offset + this.#entries.length - 1
     return this.snapshot?.index
   }
 
@@ -30,16 +34,16 @@ export class Unstable {
 
   termAt(index: number): number | undefined {
     if (index < this.offset) return this.snapshot?.index === index ? this.snapshot.term : undefined
-    return this.entries[index - this.offset]?.term
+    return this.#entries[index - this.offset]?.term
   }
 
   /** What the storage has not been given yet. */
   nextEntries(): readonly RaftEntry[] {
-    return this.entries.slice(this.#offsetInProgress - this.offset)
+    return this.#entries.slice(this.#offsetInProgress - this.offset)
   }
 
   hasNextEntries(): boolean {
-    return this.#offsetInProgress - this.offset < this.entries.length
+    return this.#offsetInProgress - this.offset < this.#entries.length
   }
 
   maybeNextSnapshot(): RaftSnapshot | undefined {
@@ -48,14 +52,14 @@ export class Unstable {
 
   /** The storage has been given everything. */
   accept(): void {
-    this.#offsetInProgress = this.offset + this.entries.length
+    this.#offsetInProgress = this.offset + this.#entries.length
     if (this.snapshot !== undefined) this.#isSnapshotInProgress = true
   }
 
   /** It is on disk up to the entry, if that is still the one at its index: it may have been overwritten meanwhile. */
   stableTo(id: EntryId): void {
     if (id.index < this.offset || this.termAt(id.index) !== id.term) return
-    this.entries = this.entries.slice(id.index + 1 - this.offset)
+    this.#entries = this.#entries.slice(id.index + 1 - this.offset)
     this.offset = id.index + 1
     this.#offsetInProgress = Math.max(this.#offsetInProgress, this.offset)
   }
@@ -69,7 +73,7 @@ export class Unstable {
   restore(snapshot: RaftSnapshot): void {
     this.offset = snapshot.index + 1
     this.#offsetInProgress = this.offset
-    this.entries = []
+    this.#entries = []
     this.snapshot = snapshot
     this.#isSnapshotInProgress = false
   }
@@ -77,23 +81,23 @@ export class Unstable {
   /** Entries of a newer leader take the place of those at and behind their first. */
   append(entries: readonly RaftEntry[]): void {
     const from = entries[0]?.index ?? 0
-    const end = this.offset + this.entries.length
+    const end = this.offset + this.#entries.length
     assert(from > 0 && from <= end, 'RAFT-U1: entries follow each other')
     if (from === end) {
-      this.entries = [...this.entries, ...entries]
+      for (const entry of entries) this.#entries.push(entry)
     } else if (from <= this.offset) {
-      this.entries = entries
+      this.#entries = [...entries]
       this.offset = from
       this.#offsetInProgress = from
     } else {
-      this.entries = [...this.entries.slice(0, from - this.offset), ...entries]
+      this.#entries = [...this.#entries.slice(0, from - this.offset), ...entries]
       // What was being written behind it has to be written again.
       this.#offsetInProgress = Math.min(this.#offsetInProgress, from)
     }
   }
 
   slice(start: number, end: number): readonly RaftEntry[] {
-    assert(start >= this.offset && end <= this.offset + this.entries.length, 'RAFT-U1: a slice lies within the entries')
-    return this.entries.slice(start - this.offset, end - this.offset)
+    assert(start >= this.offset && end <= this.offset + this.#entries.length, 'RAFT-U1: a slice lies within the entries')
+    return this.#entries.slice(start - this.offset, end - this.offset)
   }
 }

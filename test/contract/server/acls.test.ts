@@ -17,14 +17,14 @@ import { saslHandshakeRequest } from '../../../src/protocol/generated/sasl-hands
 import { clusterName } from '../../../src/server/guard/access.ts'
 import type { ListenerPlan } from '../../../src/server/index.ts'
 import { PlainMechanism } from '../../../src/server/security/plain.ts'
-import { memoryGroups } from './support/memory-groups.ts'
 import { MemoryBroker } from './support/memory-broker.ts'
+import { memoryGroups } from './support/memory-groups.ts'
 import type { RawClient } from './support/raw-client.ts'
 import { type RunningFront, startFront } from './support/running-front.ts'
 import { clusterCases } from './support/acl-cases-cluster.ts'
 import { groupCases } from './support/acl-cases-groups.ts'
 import { logCases } from './support/acl-cases-log.ts'
-import { batch, fetchOf, commitOf, creation, anyAcl, type Name } from './support/acl-requests.ts'
+import { anyAcl, batch, commitOf, creation, fetchOf, type Name } from './support/acl-requests.ts'
 
 const { ALL, CREATE, DESCRIBE, READ, WRITE } = AclOperation
 const { TOPIC, GROUP, CLUSTER, TRANSACTIONAL_ID } = ResourceType

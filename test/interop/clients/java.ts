@@ -4,8 +4,8 @@
  */
 import { javaArgs, javaTool } from '../../support/tools/kafka.ts'
 import type { Client, Member } from '../client.ts'
-import { ToolHost } from '../support/tool-host.ts'
 import { digest, type SeenRecord, type SentRecord } from '../records.ts'
+import { ToolHost } from '../support/tool-host.ts'
 import { joinByLines } from './lines.ts'
 
 const tools = 'org.apache.kafka.tools'

@@ -21,6 +21,8 @@ export class ToolHost {
   readonly #closed: Promise<void>
   readonly #killAtExit: () => void
   #complaints = ''
+  /** Why no tool can run any more. */
+  #ended: Error | undefined
   #rest = ''
   /** Answers come in the order of the questions: one tool runs at a time. */
   #waiting: Array<{ readonly resolve: (outcome: ToolOutcome) => void; readonly reject: (error: Error) => void }> = []
@@ -36,16 +38,19 @@ export class ToolHost {
       this.#complaints = `${this.#complaints}${text}`.slice(-4_000)
     })
     this.#closed = new Promise((resolve) => {
-      this.#child.once('close', (code) => {
-        const error = new Error(`the JVM of Kafka's tools ended with ${code}\n${this.#complaints}`)
-        for (const { reject } of this.#waiting.splice(0)) reject(error)
+      const end = (why: string): void => {
+        this.#ended ??= new Error(`the JVM of Kafka's tools ${why}\n${this.#complaints}`)
+        for (const { reject } of this.#waiting.splice(0)) reject(this.#ended)
         resolve()
-      })
+      }
+      this.#child.once('error', ({ message }) => end(`could not be started: ${message}`))
+      this.#child.once('close', (code) => end(`ended with ${code}`))
     })
   }
 
   /** A tool that does not end in time ends the JVM, and with it whatever was asked meanwhile. */
   async run(className: string, args: readonly string[]): Promise<ToolOutcome> {
+    if (this.#ended !== undefined) throw this.#ended
     const timer = setTimeout(() => {
       this.#complaints += `${className} ${args.join(' ')} had not ended after ${toolMsMax} ms`
       this.#child.kill('SIGKILL')

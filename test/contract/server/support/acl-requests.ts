@@ -34,6 +34,7 @@ export interface Case<N extends Name = Name> {
 export type CaseOf = (topicId: (name: string) => string) => Case
 
 export const of = <N extends Name>(one: Case<N>): Case => one as unknown as Case
+
 export const fetchOf = (
   topicIds: readonly string[],
   session: { readonly id: number; readonly epoch: number } = { id: 0, epoch: 0 },

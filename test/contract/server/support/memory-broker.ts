@@ -34,6 +34,7 @@ import {
   ResourceConfigs,
   ScramCredentials,
 } from '../../../../src/broker/core/index.ts'
+import { faultOfNewName, partitionCountOf } from '../../../../src/broker/new-topic.ts'
 import { leaderEpoch, nodeId, offset, type Offset, partitionIndex, type TopicId, topicId } from '../../../../src/model/ids.ts'
 import {
   baseOffsetOf,
@@ -211,6 +212,13 @@ const config = (name: string, value: string): ConfigEntry => ({
   synonyms: [{ name: `log.${name}`, value, source: 5 }],
 })
 
+const partitionRules = {
+  nodeId: nodeId(7),
+  numPartitions: 1,
+  internalPartitions: { __consumer_offsets: 50, __transaction_state: 50 },
+  partitionsPerTopicMax: 10_000,
+} as const
+
 export class MemoryBroker implements Broker {
   readonly credentials = new ScramCredentials()
   readonly acls: AclStore = {
@@ -269,9 +277,11 @@ export class MemoryBroker implements Broker {
 
   async createTopic(topic: NewTopic): Promise<Outcome<TopicView, KafkaFailure>> {
     await this.creationGate
-    if (this.#byName.has(topic.name)) return fail({ errorCode: ErrorCode.TOPIC_ALREADY_EXISTS, message: 'it exists' })
-    if (topic.replicationFactor > 1) return fail({ errorCode: ErrorCode.INVALID_REPLICATION_FACTOR, message: 'one broker' })
-    const made = this.add(topic.name, Math.max(1, topic.partitionCount))
+    const nameFault = faultOfNewName(topic.name, this.#byName)
+    if (nameFault !== undefined) return fail(nameFault)
+    const count = partitionCountOf(topic, partitionRules)
+    if (!count.ok) return count
+    const made = this.add(topic.name, count.value)
     if (topic.validateOnly) this.#byName.delete(topic.name)
     return succeed(made)
   }

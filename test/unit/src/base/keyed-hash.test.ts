@@ -44,7 +44,6 @@ function plainHalf(key: Uint8Array, value: Uint8Array): Uint32Array {
       [1, 0xdd],
     ] as const
   ).entries()) {
-    // prettier-ignore
     v[index] = (v[index]! ^ mask) >>> 0
     for (let rounds = 0; rounds < 4; rounds += 1) round()
     out[at] = v[1]! ^ v[3]!
