@@ -48,8 +48,7 @@ export function partitionCountOf(topic: NewTopic, rules: PartitionRules): Outcom
   const { internalPartitions, numPartitions, partitionsPerTopicMax } = rules
   const usual = isInternalTopic(topic.name) ? internalPartitions[topic.name] : numPartitions
   const count = topic.partitionCount === -1 ? usual : topic.partitionCount
-  if (count < 1)
-    return refused(ErrorCode.INVALID_PARTITIONS, 'Number of partitions was set to an invalid non-positive value.')
+  if (count < 1) return refused(ErrorCode.INVALID_PARTITIONS, 'Number of partitions was set to an invalid non-positive value.')
   if (count > partitionsPerTopicMax) {
     const why = `Number of partitions was set to an invalid value: ${count}; 1 to ${partitionsPerTopicMax} are possible`
     return refused(ErrorCode.INVALID_PARTITIONS, why)

@@ -8,6 +8,7 @@ import { aclSteps } from './java-tools/acls.ts'
 import { clientSteps } from './java-tools/clients.ts'
 import { configSteps } from './java-tools/configs.ts'
 import { Differential } from './java-tools/differential.ts'
+import { groupStateSteps } from './java-tools/group-states.ts'
 import { groupSteps } from './java-tools/groups.ts'
 import { logSteps } from './java-tools/log.ts'
 import { slowMs } from './java-tools/names.ts'
@@ -25,6 +26,7 @@ describeWithTools(['kafka'], 'Kafka’s command line tools say of us what they s
   configSteps(kafka)
   logSteps(kafka)
   groupSteps(kafka)
+  groupStateSteps(kafka)
   transactionSteps(kafka)
   aclSteps(kafka)
   clientSteps(kafka)

@@ -2,6 +2,7 @@
 import { expect, it } from 'vitest'
 import { javaTool } from '../../support/tools/kafka.ts'
 import { type Differential, type Outcome, tools } from './differential.ts'
+import { ClassicMember } from './group-members.ts'
 import { slowMs } from './names.ts'
 
 /** What was measured is each moment's. */
@@ -75,6 +76,13 @@ export function clientSteps(kafka: Differential): void {
     await kafka.same(reset, ...id, '--internal-topics', 'counter-counts-nothing')
     await kafka.same(reset, ...id, '--input-topics', 'words', '--to-offset', '0')
     await kafka.same(reset, ...id, '--input-topics', 'words', '--shift-by', '-1', '--dry-run')
+    // While the application runs nothing is done; by force its members go first.
+    const members = await Promise.all(kafka.bootstraps.map((bootstrap) => ClassicMember.at(bootstrap, 'counter')))
+    await Promise.all(members.map((member) => member.begin()))
+    await Promise.all(members.map((member) => member.join()))
+    expect((await kafka.same(reset, ...id, '--input-topics', 'words')).code).toBe(1)
+    expect((await kafka.same(reset, ...id, '--input-topics', 'words', '--force')).code).toBe(0)
+    for (const member of members) member.hangUp()
     await kafka.same(`${tools}.TopicCommand`, '--list')
     for (const name of ['words', 'through', 'latency', 'verified'])
       await kafka.same(`${tools}.TopicCommand`, '--delete', '--topic', name)

@@ -30,7 +30,9 @@ export function normalized(printed: string): string[] {
         .replace(/127\.0\.0\.1/g, '<host>')
         .replace(/"logDir":"[^"]*"/g, '"logDir":"<folder>"')
         .replace(/"log_dirs":\["[^"]*"\]/g, '"log_dirs":["<folder>"]')
-        .replace(/(console-consumer|consumer-[\w-]+?|interop)-[0-9a-f]{8}-[0-9a-f-]{27}/g, '<member>')
+        .replace(/(console-consumer|consumer-[\w-]+?|interop|raw)-[0-9a-f]{8}-[0-9a-f-]{27}/g, '<member>')
+        // A member of the consumer protocol makes its own id.
+        .replace(/(?<=^|\s)(?=\S*[A-Z0-9])[\w-]{22}(?=\s)/g, '<member>')
         .replace(/CreateTime:\d+/g, '<time>')
         // A new cluster of Kafka sets this itself, for its replicas.
         .replace(/(Configs: )min\.insync\.replicas=1,?/, '$1')

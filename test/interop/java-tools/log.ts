@@ -14,6 +14,18 @@ export function logSteps(kafka: Differential): void {
       await kafka.both(`${tools}.GetOffsetShell`, ['--topic', topic, '--time', time]).then(([mine, theirs]) => {
         expect(mine).toEqual(theirs)
       })
+    for (const asked of [
+      ['--topic-partitions', `${topic}:0,${topic}:2-4`],
+      ['--topic-partitions', 'differ.*:1', '--time', '-2'],
+      ['--topic', 'differ.*', '--partitions', '0-2'],
+      ['--topic', topic, '--time', '0'],
+      ['--topic', topic, '--time', '4102444800000'],
+      ['--topic', topic, '--time', '-3'],
+      ['--topic', topic, '--time', 'soon'],
+      ['--topic', 'nowhere'],
+      ['--exclude-internal-topics', '--time', 'earliest'],
+    ])
+      await kafka.same(`${tools}.GetOffsetShell`, ...asked)
     const cut = kafka.file('cut.json', {
       version: 1,
       partitions: [

@@ -103,13 +103,16 @@ export const firstAssignment: CurrentAssignment = {
   pendingRevocation: nothingHeld,
 }
 
+/** Of a group that nobody has joined, its first member gets 2: as in Apache Kafka from 4.3 on (KAFKA-20268), for its tools show it. */
+const firstEpoch = 1
+
 /** The epoch of a static member that left and will come back. */
 export const awayEpoch = -2
 
 export class ConsumerState {
-  epoch = 0
+  epoch = firstEpoch
   metadataHash = 0n
-  assignmentEpoch = 0
+  assignmentEpoch = firstEpoch
   assignedAtMs = 0
   hasTopicsRecord = false
   readonly #subscribers = new Map<string, Subscriber>()
@@ -169,14 +172,14 @@ export class ConsumerState {
   apply(record: ConsumerRecord): void {
     switch (record.kind) {
       case 'consumer-group':
-        this.epoch = record.value?.epoch ?? 0
+        this.epoch = record.value?.epoch ?? firstEpoch
         this.metadataHash = record.value?.metadataHash ?? 0n
         return
       case 'consumer-topics':
         this.hasTopicsRecord = record.value !== undefined
         return
       case 'consumer-assignment':
-        this.assignmentEpoch = record.value?.epoch ?? 0
+        this.assignmentEpoch = record.value?.epoch ?? firstEpoch
         this.assignedAtMs = record.value?.timestampMs ?? 0
         return
       case 'consumer-member':

@@ -40,11 +40,11 @@ test('a member joins, is told its partitions and when to come again, and leaves'
   expect(await beat(world, joining)).toMatchObject({
     errorCode: 0,
     memberId: 'm',
-    memberEpoch: 1,
+    memberEpoch: 2,
     heartbeatIntervalMs: 5_000,
     assignment: { topicPartitions: [{ topicId: idOfT, partitions: [0, 1, 2, 3] }] },
   })
-  expect(await beat(world, { groupId: 'g', memberId: 'm', memberEpoch: 1 })).toMatchObject({ memberEpoch: 1, assignment: null })
+  expect(await beat(world, { groupId: 'g', memberId: 'm', memberEpoch: 2 })).toMatchObject({ memberEpoch: 2, assignment: null })
   expect(await beat(world, { groupId: 'g', memberId: 'm', memberEpoch: -1 })).toMatchObject({
     errorCode: 0,
     memberEpoch: -1,
@@ -97,15 +97,15 @@ test('groups of both protocols are listed, described and deleted by their own AP
     {
       errorCode: 0,
       groupState: 'Stable',
-      groupEpoch: 1,
-      assignmentEpoch: 1,
+      groupEpoch: 2,
+      assignmentEpoch: 2,
       assignorName: 'uniform',
       members: [
         {
           memberId: 'm',
           instanceId: 'i',
           rackId: 'r',
-          memberEpoch: 1,
+          memberEpoch: 2,
           clientId: 'client',
           clientHost: '/10.0.0.1',
           subscribedTopicNames: ['t'],
@@ -141,7 +141,7 @@ test('a member commits and fetches in its epoch', async () => {
     const response = await world.coordinator.offsetCommit(client, request, version)
     return errorName(response.topics[0]!.partitions[0]!.errorCode)
   }
-  expect([await commit(1, 9), await commit(1, 10), await commit(2, 9), await commit(1, 8)]).toEqual([
+  expect([await commit(2, 9), await commit(2, 10), await commit(3, 9), await commit(2, 8)]).toEqual([
     'NONE',
     'NONE',
     'STALE_MEMBER_EPOCH',
@@ -153,9 +153,9 @@ test('a member commits and fetches in its epoch', async () => {
     return [errorName(group!.errorCode), group!.topics[0]?.partitions[0]?.committedOffset]
   }
   expect(await fetch(null, -1)).toEqual(['NONE', 5n])
-  expect(await fetch('m', 1)).toEqual(['NONE', 5n])
-  expect(await fetch('m', 2)).toEqual(['STALE_MEMBER_EPOCH', undefined])
-  expect(await fetch('n', 1)).toEqual(['UNKNOWN_MEMBER_ID', undefined])
+  expect(await fetch('m', 2)).toEqual(['NONE', 5n])
+  expect(await fetch('m', 3)).toEqual(['STALE_MEMBER_EPOCH', undefined])
+  expect(await fetch('n', 2)).toEqual(['UNKNOWN_MEMBER_ID', undefined])
 })
 
 test('a restart from the log, or from a snapshot, leaves members where they were', async () => {
@@ -173,9 +173,9 @@ test('a restart from the log, or from a snapshot, leaves members where they were
     expect(coordinator.snapshot(partition)).toEqual(snapshot)
     const owned = [{ topicId: idOfT, partitions: [0, 1, 2, 3] }]
     expect(
-      await beat(world, { groupId: 'g', memberId: 'm', memberEpoch: 1, topicPartitions: owned }, 1, coordinator),
+      await beat(world, { groupId: 'g', memberId: 'm', memberEpoch: 2, topicPartitions: owned }, 1, coordinator),
     ).toMatchObject({
-      memberEpoch: 1,
+      memberEpoch: 2,
       assignment: { topicPartitions: [{ topicId: idOfT, partitions: [0, 1] }] },
     })
   }

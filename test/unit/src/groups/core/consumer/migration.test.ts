@@ -49,7 +49,7 @@ test('an empty classic group becomes a consumer group, and back', () => {
   const play = classic()
   play.commit({ memberId: 'm1', generation: 1 }, { offset: 5 })
   play.leave('m1')
-  expect(play.told('c1')).toBe('1 t0 t1 t2 t3')
+  expect(play.told('c1')).toBe('2 t0 t1 t2 t3')
   expect(play.machine.durable.get('g')?.metadata).toBeUndefined()
   expect(play.offset()).toBe(5)
   play.told('c1', { memberEpoch: -1 })
@@ -89,7 +89,7 @@ test('a join that finds an empty consumer group which cannot make room is told s
 test('a group of simple consumers, which only commit, becomes a consumer group', () => {
   const play = new Play()
   play.commit({}, { offset: 5 })
-  expect(play.told('c1')).toBe('1 t0 t1 t2 t3')
+  expect(play.told('c1')).toBe('2 t0 t1 t2 t3')
   expect(play.offset()).toBe(5)
 })
 
@@ -193,23 +193,23 @@ test('a member of the classic protocol may join a consumer group', () => {
   const required = play.joined(play.join(joining({ requireKnownMemberId: true })))
   expect(required.error).toBe('MEMBER_ID_REQUIRED')
   const joined = play.joined(play.join(joining({ requireKnownMemberId: true, memberId: required.memberId })))
-  expect(joined).toMatchObject({ error: 'NONE', generation: 2, memberId: required.memberId })
-  expect(assigned(play.synced(play.sync(joined.memberId, 2)).assignment)).toEqual([])
-  expect(play.heartbeat(joined.memberId, 2)).toBe('NONE')
-  play.told('c1', { memberEpoch: 1, owned: new Map([[idOfT, [0, 1, 2, 3]]]) })
-  play.told('c1', { memberEpoch: 1, owned: new Map([[idOfT, [0, 1]]]) })
+  expect(joined).toMatchObject({ error: 'NONE', generation: 3, memberId: required.memberId })
+  expect(assigned(play.synced(play.sync(joined.memberId, 3)).assignment)).toEqual([])
+  expect(play.heartbeat(joined.memberId, 3)).toBe('NONE')
+  play.told('c1', { memberEpoch: 2, owned: new Map([[idOfT, [0, 1, 2, 3]]]) })
+  play.told('c1', { memberEpoch: 2, owned: new Map([[idOfT, [0, 1]]]) })
   // What it waited for is free: it is told to rejoin, and gets it.
-  expect(play.heartbeat(joined.memberId, 2)).toBe('REBALANCE_IN_PROGRESS')
-  expect(play.joined(play.join(joining({ memberId: joined.memberId }))).generation).toBe(2)
-  expect(assigned(play.synced(play.sync(joined.memberId, 2)).assignment)).toEqual([2, 3])
-  expect(play.heartbeat(joined.memberId, 2)).toBe('NONE')
+  expect(play.heartbeat(joined.memberId, 3)).toBe('REBALANCE_IN_PROGRESS')
+  expect(play.joined(play.join(joining({ memberId: joined.memberId }))).generation).toBe(3)
+  expect(assigned(play.synced(play.sync(joined.memberId, 3)).assignment)).toEqual([2, 3])
+  expect(play.heartbeat(joined.memberId, 3)).toBe('NONE')
   expect(play.joined(play.join({ protocolType: 'connect' })).error).toBe('INCONSISTENT_GROUP_PROTOCOL')
   expect(play.joined(play.join({ protocols: [{ name: 'other', metadata: subscribing() }] })).error).toBe(
     'INCONSISTENT_GROUP_PROTOCOL',
   )
   expect(play.joined(play.join(joining({ sessionTimeoutMs: 1 }))).error).toBe('INVALID_SESSION_TIMEOUT')
   expect(play.heartbeat(joined.memberId, 1)).toBe('ILLEGAL_GENERATION')
-  expect(play.heartbeat('c1', 2)).toBe('UNKNOWN_MEMBER_ID')
+  expect(play.heartbeat('c1', 3)).toBe('UNKNOWN_MEMBER_ID')
 })
 
 test('when the last member of the consumer protocol goes, the group is classic again and gathers', () => {
@@ -272,9 +272,9 @@ test('a static member changes its protocol and keeps its partitions', () => {
   play.told('c1', { instanceId: 'i' })
   play.told('c2')
   const { generation, memberId } = play.joined(play.join(joining({ instanceId: 'i', protocols: protocols([0, 1]) })))
-  expect(generation).toBe(2)
-  expect(assigned(play.synced(play.sync(memberId, 2, {}, { instanceId: 'i' })).assignment)).toEqual([0, 1])
-  expect(play.told('c3', { instanceId: 'i' })).toBe('2 t0 t1')
+  expect(generation).toBe(3)
+  expect(assigned(play.synced(play.sync(memberId, 3, {}, { instanceId: 'i' })).assignment)).toEqual([0, 1])
+  expect(play.told('c3', { instanceId: 'i' })).toBe('3 t0 t1')
 })
 
 test('live and replayed states are equal through all of it', () => {
