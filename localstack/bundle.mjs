@@ -11,9 +11,10 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /**
  * @param {string} entry path of a .ts file, relative to the repository's root
+ * @param {import('esbuild').Plugin[]} [plugins]
  * @returns {Promise<any>} its module
  */
-export async function importTypeScript(entry) {
+export async function importTypeScript(entry, plugins = []) {
   const folder = join(root, 'node_modules', '.cache', 'chronik')
   await mkdir(folder, { recursive: true })
   const outfile = join(folder, `${entry.replaceAll(/[^a-z0-9]+/gi, '-')}.${process.pid}.mjs`)
@@ -28,6 +29,7 @@ export async function importTypeScript(entry) {
       packages: 'external',
       sourcemap: 'inline',
       logLevel: 'warning',
+      plugins,
     })
     return await import(pathToFileURL(outfile).href)
   } finally {

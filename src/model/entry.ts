@@ -6,7 +6,7 @@ import type { GroupNumber, LeaderEpoch, LogIndex } from './ids.ts'
 /**
  * `batch`: one Kafka record batch (v2), offsets already stamped. `control`: a change of the partition's own state that takes no
  * offset (a segment published or forgotten, the log start moved). `metadata`: a command of the metadata machine.
- * `node`: the node's own hard state, never streamed.
+ * `node`: the replicator's own, never streamed: a member's hard state, changes of membership, the entry with which a leader begins.
  */
 export type EntryKind = 'batch' | 'control' | 'metadata' | 'node'
 

@@ -58,7 +58,7 @@ export class Harness {
         this.#node(first).campaign()
         return undefined
       case 'propose':
-        return this.#node(first).propose([{ change: undefined, payload: Buffer.from(bare[1] ?? '') }])
+        return this.#node(first).propose([{ kind: 'batch', change: undefined, payload: Buffer.from(bare[1] ?? '') }])
       case 'propose-conf-change':
         return this.#proposeChange(first, named, command.input)
       case 'process-ready':
@@ -187,7 +187,7 @@ export class Harness {
     const isOldForm = named.get('v1')?.[0] === 'true'
     const transition = (named.get('transition')?.[0] ?? 'auto') as ShownChange['transition']
     const change: ShownChange = { transition, changes: readChanges(texts), ...(isOldForm ? { isOldForm } : {}) }
-    return this.#node(id).propose([{ change, payload: changePayload(change) }])
+    return this.#node(id).propose([{ kind: 'node', change, payload: changePayload(change) }])
   }
 
   #tick(id: number, times: number): void {

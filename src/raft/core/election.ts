@@ -71,6 +71,6 @@ export function onVoteTold(member: Member, { from, reject }: RaftMessage): void 
 /** A leader begins its term with an empty entry: when that is committed, all before it is (§8). */
 function lead(member: Member): void {
   member.becomeLeader()
-  appendProposals(member, [{ change: undefined, payload: new Uint8Array(0) }])
+  appendProposals(member, [{ kind: 'node', change: undefined, payload: new Uint8Array(0) }])
   broadcastAppend(member)
 }

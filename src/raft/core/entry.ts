@@ -1,10 +1,13 @@
 // Owns what an entry of a group's log is to Raft: a payload it never looks into, or a change of membership. Not their bytes.
 
+import type { EntryKind } from '../../model/entry.ts'
 import type { MembershipChange } from './configuration.ts'
 
 export interface RaftEntry {
   readonly term: number
   readonly index: number
+  /** What the payload is to its owner. `node`: Raft's own, a change of membership or the empty entry of a new leader. */
+  readonly kind: EntryKind
   /** Present in entries that change the membership; absent in all others. */
   readonly change: MembershipChange | undefined
   /** Never looked into. Empty in the entry with which a leader begins its term. */
@@ -12,7 +15,7 @@ export interface RaftEntry {
 }
 
 /** What is proposed becomes an entry once a leader has numbered it. */
-export type Proposal = Pick<RaftEntry, 'change' | 'payload'>
+export type Proposal = Pick<RaftEntry, 'kind' | 'change' | 'payload'>
 
 export interface EntryId {
   readonly term: number

@@ -6,16 +6,19 @@ export {
   type Configuration,
   emptyConfiguration,
   enterJoint,
+  isVoter,
   leaveJoint,
+  membersOf,
   type MembershipChange,
   type NodeChange,
 } from './configuration.ts'
-export type { EntryId, Proposal, RaftEntry } from './entry.ts'
+export { type EntryId, limited, type Proposal, type RaftEntry } from './entry.ts'
 export type { RaftOptions, ReadState, Role } from './member.ts'
 export {
   appendQueue,
   applyQueue,
   isStorageQueue,
+  message,
   type MessageType,
   nobody,
   type RaftMessage,
@@ -25,3 +28,4 @@ export { majorityIndex, majorityVote, jointIndex, jointVote, type VoteResult } f
 export type { HardState, RaftStart } from './raft.ts'
 export { type NodeRefusal, RaftNode, type Ready, type SoftState } from './ready.ts'
 export type { LogGap, StableLog } from './stable-log.ts'
+export { NodeSupport, type SupportAnswer, type SupportMessage, type SupportRequest, type SupportSettings } from './support.ts'

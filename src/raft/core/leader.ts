@@ -77,7 +77,8 @@ function propose(member: Member, proposals: readonly Proposal[]): StepRefusal | 
     const isPending = member.pendingChangeIndex > member.log.applied
     const isImpossible = isLeaving(proposal.change) !== isJoint(member.configuration)
     // An empty entry takes its place: the numbers of what else was proposed stay.
-    if (member.options.validatesChanges && (isPending || isImpossible)) return { change: undefined, payload: new Uint8Array(0) }
+    if (member.options.validatesChanges && (isPending || isImpossible))
+      return { kind: 'node', change: undefined, payload: new Uint8Array(0) }
     member.pendingChangeIndex = member.log.lastIndex + 1 + at
     return proposal
   })

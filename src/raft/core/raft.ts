@@ -170,6 +170,7 @@ export class Raft extends Member {
 const leavingEntry = {
   term: 0,
   index: 0,
+  kind: 'node',
   change: { transition: 'auto', changes: [] },
   payload: new Uint8Array(0),
 } as const

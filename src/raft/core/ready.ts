@@ -64,6 +64,11 @@ export class RaftNode {
     this.raft.tick()
   }
 
+  /** Heartbeats to all, now: a leader's. */
+  heartbeat(): void {
+    this.raft.step(message('beat', this.raft.id, { from: this.raft.id }))
+  }
+
   campaign(): void {
     this.raft.step(message('hup', this.raft.id))
   }

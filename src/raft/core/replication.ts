@@ -8,9 +8,10 @@ import type { Member } from './member.ts'
 export function appendProposals(member: Member, proposals: readonly Proposal[]): boolean {
   if (!member.takeUncommitted(payloadBytesOf(proposals))) return false
   const { lastIndex } = member.log
-  const entries = proposals.map(({ change, payload }, at): RaftEntry => ({
+  const entries = proposals.map(({ kind, change, payload }, at): RaftEntry => ({
     term: member.term,
     index: lastIndex + 1 + at,
+    kind,
     change,
     payload,
   }))
