@@ -21,6 +21,14 @@ export interface RaftTransport {
   sendSupport(to: number, message: SupportMessage): void
 }
 
+/** What a transport tells the node it works for (`MultiRaft`). */
+export interface TransportHandlers {
+  receive(from: number, envelopes: readonly Envelope[]): void
+  receiveSupport(from: number, message: SupportMessage): void
+  /** Messages to the peer may have been lost. */
+  disconnected(peer: number): void
+}
+
 export interface RoleView {
   readonly role: Role
   readonly term: number

@@ -12,9 +12,16 @@ export interface KeyPair {
   readonly key: string
 }
 
+export interface SignOrder {
+  readonly days?: number
+  readonly password?: string
+  /** Whom it is for, as openssl writes it; default: this host. */
+  readonly names?: string
+}
+
 export interface Authority extends KeyPair {
   /** `subject` as openssl writes it: `/O=Example/CN=alice`. */
-  sign(name: string, subject: string, order?: { readonly days?: number; readonly password?: string }): KeyPair
+  sign(name: string, subject: string, order?: SignOrder): KeyPair
 }
 
 const openssl = (args: readonly string[]): void => {
@@ -22,7 +29,7 @@ const openssl = (args: readonly string[]): void => {
 }
 const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
 /** How clients name this host. */
-const hosts = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
+const hosts = 'DNS:localhost,IP:127.0.0.1'
 
 export function makeAuthority(folder: string, name = 'ca'): Authority {
   const certificate = join(folder, `${name}.pem`)
@@ -32,11 +39,11 @@ export function makeAuthority(folder: string, name = 'ca'): Authority {
   return {
     certificate,
     key,
-    sign: (child, subject, { days = 2, password } = {}) => {
+    sign: (child, subject, { days = 2, password, names = hosts } = {}) => {
       const pair = { certificate: join(folder, `${child}.pem`), key: join(folder, `${child}.key`) }
       const request = join(folder, `${child}.csr`)
       const extensions = join(folder, `${child}.ext`)
-      writeFileSync(extensions, `${hosts}\n`)
+      writeFileSync(extensions, `subjectAltName=${names}\n`)
       const locked = password === undefined ? ['-noenc'] : ['-passout', `pass:${password}`]
       openssl(['req', '-new', ...curve, ...locked, '-utf8', '-subj', subject, '-keyout', pair.key, '-out', request])
       const signed = ['x509', '-req', '-in', request, '-CA', certificate, '-CAkey', key, '-CAcreateserial']

@@ -37,10 +37,11 @@ interface Order {
   readonly without?: readonly number[]
 }
 
-/** One process; ends early when `onResult` says so. */
-function run(order: Order, onResult: (result: RunResult, child: ChildProcess) => void): Promise<void> {
+/** One process. Whoever wants it to end early kills it. */
+function run(order: Order, onResult: (result: RunResult) => void, children?: Set<ChildProcess>): Promise<void> {
   const child = spawn(process.execPath, [worker, JSON.stringify(order)], { stdio: ['ignore', 'pipe', 'inherit'] })
-  createInterface({ input: child.stdout }).on('line', (line) => onResult(JSON.parse(line) as RunResult, child))
+  children?.add(child)
+  createInterface({ input: child.stdout }).on('line', (line) => onResult(JSON.parse(line) as RunResult))
   return new Promise((settle, reject) => {
     child.once('error', reject)
     child.once('close', (code) => {
@@ -151,13 +152,16 @@ async function runMutants(given: Given, only: string | undefined): Promise<numbe
     const more = { mutant: name, untilBreach: true, ...(given.profile === undefined && profile !== undefined ? { profile } : {}) }
     await Promise.all(
       orders(given, more).map((order) =>
-        run(order, ({ breach }, child) => {
-          children.add(child)
-          if (by === undefined) seeds += 1
-          if (breach === undefined) return
-          by ??= breach.invariant
-          for (const one of children) one.kill('SIGKILL')
-        }),
+        run(
+          order,
+          ({ breach }) => {
+            if (by === undefined) seeds += 1
+            if (breach === undefined) return
+            by ??= breach.invariant
+            for (const one of children) one.kill('SIGKILL')
+          },
+          children,
+        ),
       ),
     )
     progress('')

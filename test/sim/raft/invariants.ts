@@ -50,6 +50,8 @@ interface GroupFacts {
   highest: number
   /** The greatest term of whose entries one was committed. */
   highestTerm: number
+  /** The greatest term whose leader has asked another to take over. */
+  handedOverTerm: number
 }
 
 const textOf = ({ kind, change, payload }: RaftEntry): string =>
@@ -77,7 +79,7 @@ export class Invariants implements Observer {
   facts(group: number): GroupFacts {
     let facts = this.#facts.get(group)
     if (facts === undefined) {
-      facts = { leaders: new Map(), entries: new Map(), committed: new Map(), highest: 0, highestTerm: 0 }
+      facts = { leaders: new Map(), entries: new Map(), committed: new Map(), highest: 0, highestTerm: 0, handedOverTerm: 0 }
       this.#facts.set(group, facts)
     }
     return facts
@@ -116,7 +118,11 @@ export class Invariants implements Observer {
       message: { type, term, from, reject },
     } of envelopes) {
       const seen = this.#seenOf(node, group)
-      if (type === 'timeout-now') seen.askedInTerm = Math.max(seen.askedInTerm, term)
+      if (type === 'timeout-now') {
+        seen.askedInTerm = Math.max(seen.askedInTerm, term)
+        const facts = this.facts(group)
+        facts.handedOverTerm = Math.max(facts.handedOverTerm, term)
+      }
       if ((type !== 'vote-response' && type !== 'pre-vote-response') || reject) continue
       const key = `${type} ${term}`
       const grants = seen.grants.get(key) ?? new Set()
@@ -404,6 +410,11 @@ export class Invariants implements Observer {
         const member = node.raft.group(group)!
         const { term } = member.node.raft
         for (const id of member.fortifiedBy(node.raft.support, node.process!.monotonicMs())) this.#checkPromise(node, group, id)
+        if (term <= facts.handedOverTerm)
+          throw new Breach(
+            'S11',
+            `node ${node.id} holds a lease of group ${group} in term ${term}, in which it has asked another to take over`,
+          )
         if (term < facts.highestTerm)
           throw new Breach(
             'S11',

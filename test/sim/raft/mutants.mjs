@@ -45,12 +45,6 @@ export const mutants = [
     put: '    if (previous.index > this.lastIndex) return false\n',
   },
   {
-    name: 'takes an old answer of the disk for one about new entries',
-    file: `${core}unstable.ts`,
-    find: 'if (id.index < this.offset || this.termAt(id.index) !== id.term) return',
-    put: 'if (id.index < this.offset || this.termAt(id.index) === undefined) return',
-  },
-  {
     name: 'applies what is not on its own disk',
     file: `${core}ready.ts`,
     find: 'committed: raft.log.nextCommitted(!raft.options.asynchronousStorage)',
@@ -89,6 +83,7 @@ export const mutants = [
     file: `${core}reads.ts`,
     find: "if (member.options.reads === 'lease-based')",
     put: 'if (member.id > 0)',
+    profile: 'partitions',
   },
   {
     name: 'answers reads before it knows what is committed',
@@ -137,6 +132,7 @@ export const mutants = [
     file: `${core}support.ts`,
     find: '(asked.boot !== undefined && asked.boot !== answer.boot)',
     put: 'answer.boot < 0',
+    profile: 'crashes',
   },
   {
     name: 'withdraws a promise before it ends',
@@ -167,6 +163,7 @@ export const mutants = [
     file: `${driver}group.ts`,
     find: "raft.role !== 'leader' || raft.leadTransferee !== nobody || this.#handedOverTerm === raft.term || isChanging",
     put: "raft.role !== 'leader' || isChanging",
+    profile: 'calm',
   },
   {
     name: 'has a lease before it knows what is committed',
@@ -197,6 +194,7 @@ export const mutants = [
     file: `${driver}multi-raft.ts`,
     find: '    for (const peer of this.support.withdraw(nowMs)) this.#lost(peer)\n',
     put: '    this.support.withdraw(nowMs)\n',
+    profile: 'crashes',
   },
   {
     name: 'lets go of WAL files that a group needs',

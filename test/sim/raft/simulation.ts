@@ -116,6 +116,10 @@ class Run {
 
   async go(): Promise<RunResult> {
     const faultyMs = this.#options.faultyMs ?? 6_000
+    const onRejection = (error: unknown): void => {
+      this.#failure ??= error
+    }
+    process.on('unhandledRejection', onRejection)
     let healedMs: number | undefined
     try {
       for (const node of this.#nodes.values()) this.#do(() => node.start())
@@ -123,15 +127,21 @@ class Run {
       this.#faultEvery(150)
       await this.#until(faultyMs)
       this.#heal()
+      const gone = this.#endOne()
       healedMs = await this.#healed()
+      if (gone !== undefined) this.#do(() => gone.start())
       await this.#until(this.#timeline.nowMs + settleMs)
       this.#checkEnd()
     } catch (error) {
-      if (!(error instanceof Breach) && !isAssertion(error)) throw error
-      const invariant = error instanceof Breach ? error.invariant : 'assertion'
-      return this.#result(healedMs, { invariant, detail: (error as Error).message, atMs: Math.round(this.#timeline.nowMs) })
+      const invariant = error instanceof Breach ? error.invariant : 'crash'
+      return this.#result(healedMs, {
+        invariant,
+        detail: error instanceof Breach ? error.message : String((error as Error).stack),
+        atMs: Math.round(this.#timeline.nowMs),
+      })
     } finally {
       for (const node of this.#nodes.values()) node.stop('kill', this.#prng)
+      process.off('unhandledRejection', onRejection)
     }
     return this.#result(healedMs, undefined)
   }
@@ -169,7 +179,8 @@ class Run {
     const again = (): void => {
       this.#timeline.at(this.#timeline.nowMs + ms * (0.5 + this.#prng.next()), () => {
         this.#propose()
-        if (this.#prng.next() < 0.3) this.#read()
+        // At the end nobody asks: groups have to find a leader without being reminded.
+        if (this.#isFaulty && this.#prng.next() < 0.3) this.#read()
         again()
       })
     }
@@ -186,6 +197,8 @@ class Run {
 
   #propose(): void {
     const group = this.#one(this.#groups)!
+    // Now and then a group has nothing to do for long: what holds without any traffic is to be met too.
+    if (this.#options.seed % 4 === 1 && group === this.#groups.at(-1) && this.#isFaulty && this.#timeline.nowMs > 1_500) return
     // Whoever believes to lead: there may be two of them.
     const leaders = this.#up().filter((node) => node.raft?.group(group)?.isLeader === true)
     const node = this.#one(leaders)
@@ -406,6 +419,14 @@ class Run {
     this.#reconnect()
   }
 
+  /** One node, a leader if there is one, stays away for now: the others have to do without it. */
+  #endOne(): SimNode | undefined {
+    if (!this.#has('crashes') || this.#prng.next() < 0.5) return undefined
+    const leader = this.#up().find(({ raft }) => this.#groups.some((group) => raft?.group(group)?.isLeader === true))
+    if (leader !== undefined) this.#stop(leader, 'power')
+    return leader
+  }
+
   /** Until every group has a leader that commits something new. */
   async #healed(): Promise<number> {
     const startMs = this.#timeline.nowMs
@@ -457,5 +478,3 @@ class Run {
     }
   }
 }
-
-const isAssertion = (error: unknown): boolean => error instanceof Error && error.name === 'AssertionFailed'
