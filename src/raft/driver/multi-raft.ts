@@ -141,9 +141,10 @@ export class MultiRaft {
     return proposed === undefined ? 'not-leader' : 'proposed'
   }
 
+  /** Hands the group over, if this node leads it; given up after an election timeout. */
   transfer(number: number, to: number): void {
     const group = this.#groups.get(number)
-    if (group === undefined) return
+    if (group?.isLeader !== true) return
     group.node.transferLeadership(to)
     this.#ticking.add(group)
     this.#enqueue(group)
@@ -165,7 +166,8 @@ export class MultiRaft {
       done(group.node.raft.log.committed)
       return
     }
-    const context = `${this.#options.boot}.${this.#nextRead}`
+    const { id, boot } = this.#options
+    const context = `${id}.${boot}.${this.#nextRead}`
     this.#nextRead += 1
     this.#reads.set(context, { group, untilMs: this.#options.clock.monotonicMs() + this.#options.settings.readMs, done })
     group.node.readIndex(context)
@@ -501,6 +503,8 @@ export class MultiRaft {
   }
 
   #post(group: Group, one: RaftMessage): void {
+    // Another's, to be passed on: whoever asked hears nothing, and asks again where the leader is by then.
+    if (one.from !== this.#options.id) return
     const supportEpoch = isAnswer(one.type) ? group.promise(one, this.support) : 0
     if (one.type === 'timeout-now') group.handOver()
     let waiting = this.#outbox.get(one.to)

@@ -2,6 +2,7 @@
  * Owns one simulated node: the driver, the real WAL over a disk in memory, a clock of its own rate, and state machines that remember all
  * they were given. It can die, lose power, stand still and start again. Not what is asked of it (simulation.ts).
  */
+import { inspect, isDeepStrictEqual } from 'node:util'
 import type { Cancel, Clock } from '../../../src/base/clock.ts'
 import { silentLog } from '../../../src/base/log.ts'
 import { crc32c } from '../../../src/base/node/native-crc32c.ts'
@@ -11,6 +12,7 @@ import { MultiRaft } from '../../../src/raft/driver/multi-raft.ts'
 import type { MultiRaftSettings } from '../../../src/raft/driver/settings.ts'
 import { StoredGroups, WalStore } from '../../../src/raft/driver/wal-store.ts'
 import type { Envelope, GroupMachines, RaftTransport, RoleView } from '../../../src/raft/ports.ts'
+import { decodeFrame, encodeMessages } from '../../../src/raft/transport/wire.ts'
 import { openWal } from '../../../tiers/wal/index.ts'
 import { ObservedWal } from './observed-wal.ts'
 import { MemoryDisk } from '../../unit/tiers/wal/memory-disk.ts'
@@ -218,14 +220,26 @@ export class SimNode implements GroupMachines, RaftTransport {
 
   send(to: number, envelopes: readonly Envelope[]): void {
     this.#options.observer.onSent(this, to, envelopes)
+    const arriving = this.#overTheWire(to, envelopes)
     this.#carry(to, (raft, node) => {
-      this.#options.observer.onDelivered(node, envelopes)
-      raft.receive(this.id, envelopes)
+      this.#options.observer.onDelivered(node, arriving)
+      raft.receive(this.id, arriving)
     })
   }
 
   sendSupport(to: number, message: Parameters<RaftTransport['sendSupport']>[1]): void {
     this.#carry(to, (raft) => raft.receiveSupport(this.id, message))
+  }
+
+  /** S16: what arrives went through the bytes of the real transport, and is what was sent. */
+  #overTheWire(to: number, envelopes: readonly Envelope[]): readonly Envelope[] {
+    const bytes = Buffer.concat(encodeMessages(envelopes)).subarray(4)
+    const decoded = decodeFrame(new Uint8Array(bytes), { from: this.id, to })
+    if (!decoded.ok || decoded.value.kind !== 'messages')
+      throw new Error(`S16: a frame cannot be read: ${JSON.stringify(decoded)}`)
+    const arriving = decoded.value.envelopes
+    if (!isDeepStrictEqual(arriving, envelopes)) throw new Error(`S16: ${inspect(envelopes)} arrives as ${inspect(arriving)}`)
+    return arriving
   }
 
   #carry(to: number, deliver: (raft: MultiRaft, node: SimNode) => void): void {
