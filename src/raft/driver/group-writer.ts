@@ -29,7 +29,8 @@ export class GroupWriter {
   #backlog: Array<{ readonly order: StoreOrder | undefined; readonly stored: Stored }> = []
   /** In the WAL, not synced. */
   #written: Stored[] = []
-  #syncStartedMs: number | undefined
+  /** When the syncs under way began, oldest first: they end in that order. */
+  readonly #syncsSinceMs: number[] = []
   #isClosed = false
 
   constructor(options: GroupWriterOptions) {
@@ -47,7 +48,7 @@ export class GroupWriter {
 
   /** How long the oldest sync has been under way. */
   waitedMs(nowMs: number): number {
-    return this.#syncStartedMs === undefined ? 0 : nowMs - this.#syncStartedMs
+    return nowMs - (this.#syncsSinceMs[0] ?? nowMs)
   }
 
   /** What the core's append queue is asked. `asking`: requests for votes, which depend on it too. */
@@ -94,12 +95,11 @@ export class GroupWriter {
     const written = this.#written
     this.#written = []
     const { clock, store, onStored, onFatal } = this.#options
-    const startedMs = clock.monotonicMs()
-    this.#syncStartedMs ??= startedMs
+    this.#syncsSinceMs.push(clock.monotonicMs())
     store.durable().then(
       () => {
         if (this.#isClosed) return
-        if (this.#syncStartedMs === startedMs) this.#syncStartedMs = undefined
+        this.#syncsSinceMs.shift()
         for (const stored of written) onStored(stored)
       },
       (error: unknown) => onFatal(error),

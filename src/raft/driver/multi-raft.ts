@@ -175,7 +175,10 @@ export class MultiRaft {
     this.#enqueue(group)
   }
 
-  /** The state machine's own snapshot is where its pointer says: entries up to it are not kept. False when it is no news. */
+  /**
+   * The state machine's own snapshot is where its pointer says: entries up to it are not kept. False when it is no news. Throws what
+   * `Wal.append` throws; then all is as it was.
+   */
   compact(number: number, snapshot: RaftSnapshot): boolean {
     const group = this.#groups.get(number)
     if (group === undefined || snapshot.index < group.log.firstIndex()) return false
@@ -189,7 +192,7 @@ export class MultiRaft {
 
   /**
    * Lets go of WAL files below the one given: what groups need of them is written once more, made durable, and only then they go. To be
-   * asked for as many as are worth it: a group with much to write should have a snapshot instead.
+   * asked for as many as are worth it: a group with much to write should have a snapshot instead. Rejects with what `Wal.append` throws.
    */
   async releaseBelow(file: number): Promise<void> {
     const { store } = this.#options
@@ -199,10 +202,10 @@ export class MultiRaft {
       store.moveForward({ group: group.number, log: group.log, hard: { term, vote, commit: log.committed } })
     }
     store.moveBootForward(file)
-    await store.durable()
-    if (this.#isClosed) return
+    // Of what is made durable now: a hard state that is written meanwhile may be lost, and then the one before it counts.
     const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)
-    store.release(Math.min(file, ...oldest))
+    await store.durable()
+    if (!this.#isClosed) store.release(Math.min(file, ...oldest))
   }
 
   // --- what peers say

@@ -344,7 +344,8 @@ export class TcpTransport implements RaftTransport {
       log.warn('a connection for Raft was refused', { from, why })
       for (const part of encodeRefusal(why)) socket.write(part)
       socket.end()
-      socket.removeAllListeners('data')
+      socket.removeAllListeners('data').resume()
+      clock.after(settings.dialMs, () => socket.destroy())
     }
     socket.on('data', (chunk: Uint8Array) => {
       try {

@@ -63,8 +63,6 @@ export class Invariants implements Observer {
   readonly #nodes: ReadonlyMap<number, SimNode>
   readonly #facts = new Map<number, GroupFacts>()
   readonly #seen = new Map<string, Seen>()
-  /** What a process has found when it began, which is on disk. */
-  readonly #foundHard = new Map<string, { readonly raft: object | undefined; readonly term: number; readonly vote: number }>()
   readonly onAppliedAt: (node: SimNode, group: number, entry: RaftEntry) => void
 
   constructor(nodes: ReadonlyMap<number, SimNode>, onAppliedAt: (node: SimNode, group: number, entry: RaftEntry) => void) {
@@ -245,10 +243,7 @@ export class Invariants implements Observer {
     }
   }
 
-  #isHard(node: SimNode, { number, node: { raft } }: Group, fits: (term: number, vote: number) => boolean): boolean {
-    const found = this.#foundHard.get(`${node.id}/${number}`)
-    if (found !== undefined && found.raft === node.raft && fits(found.term, found.vote)) return true
-    void raft
+  #isHard(node: SimNode, { number }: Group, fits: (term: number, vote: number) => boolean): boolean {
     return isHardDurable(node, number, fits)
   }
 
@@ -309,7 +304,6 @@ export class Invariants implements Observer {
   /** S15: what was acknowledged before is there again. */
   #checkRecovered(node: SimNode, member: Group, { ackedIndex, ackedTerm, toldTerm }: Seen): void {
     const { raft } = member.node
-    this.#foundHard.set(`${node.id}/${member.number}`, { raft: node.raft, term: raft.term, vote: raft.vote })
     if (raft.term < toldTerm)
       throw new Breach('S7', `node ${node.id} comes back in term ${raft.term} of group ${member.number}; it had said ${toldTerm}`)
     this.count('recovered')
@@ -465,10 +459,10 @@ function isQuorum({ voters, votersOutgoing }: Configuration, has: (id: number) =
   return [voters, votersOutgoing].every((half) => half.length === 0 || 2 * half.filter(has).length > half.length)
 }
 
-/** Read from the bytes that would survive a loss of power. What an earlier process has written was read from them. */
+/** Read from the bytes that would survive a loss of power. */
 function isEntryDurable({ written, disk }: SimNode, { number, log }: Group, index: number): boolean {
   const term = log.termAt(index)
-  if (index < log.firstIndex() || written?.knows(number, index) !== true) return true
+  if (index < log.firstIndex() || written === undefined) return true
   return written.onDisk(disk, { group: number, index }, (entry) => entry.term === term)
 }
 

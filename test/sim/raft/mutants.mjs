@@ -199,8 +199,15 @@ export const mutants = [
   {
     name: 'lets go of WAL files that a group needs',
     file: `${driver}multi-raft.ts`,
-    find: '    store.release(Math.min(file, ...oldest))\n',
-    put: '    store.release(file + 0 * oldest.length)\n',
+    find: 'store.release(Math.min(file, ...oldest))',
+    put: 'store.release(file + 0 * oldest.length)',
+    profile: 'disks',
+  },
+  {
+    name: 'lets go of a hard state whose successor is not synced',
+    file: `${driver}multi-raft.ts`,
+    find: '    const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n    await store.durable()\n',
+    put: '    await store.durable()\n    const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n',
     profile: 'disks',
   },
   {

@@ -16,28 +16,30 @@ export class ObservedWal implements Wal {
   /** Of each group and index the places it was written to, oldest first; hard states under index 0. */
   readonly #written = new Map<string, Written[]>()
 
-  constructor(wal: Wal) {
+  /** `found`: what an earlier process has left. */
+  constructor(wal: Wal, found: readonly Written[]) {
     this.#wal = wal
+    for (const one of found) this.#note(one)
   }
 
   append(entry: LogEntry): WalPosition {
     const position = this.#wal.append(entry)
-    const isSnapshot = entry.kind === 'node' && entry.payload[0] === 2
-    if (!isSnapshot) {
-      const key = `${entry.group}/${entry.index}`
-      const places = this.#written.get(key) ?? []
-      places.push({ entry, position })
-      this.#written.set(key, places)
-    }
+    this.#note({ entry, position })
     return position
+  }
+
+  #note(one: Written): void {
+    const { entry } = one
+    const isSnapshot = entry.kind === 'node' && entry.payload[0] === 2
+    if (isSnapshot) return
+    const key = `${entry.group}/${entry.index}`
+    const places = this.#written.get(key) ?? []
+    places.push(one)
+    this.#written.set(key, places)
   }
 
   durable(): Promise<void> {
     return this.#wal.durable()
-  }
-
-  knows(group: number, index: number): boolean {
-    return this.#written.has(`${group}/${index}`)
   }
 
   /** Whether something written there fits, and is on disk. */

@@ -14,7 +14,7 @@ import { StoredGroups, WalStore } from '../../../src/raft/driver/wal-store.ts'
 import type { Envelope, GroupMachines, RaftTransport, RoleView } from '../../../src/raft/ports.ts'
 import { decodeFrame, encodeMessages } from '../../../src/raft/transport/wire.ts'
 import { openWal } from '../../../tiers/wal/index.ts'
-import { ObservedWal } from './observed-wal.ts'
+import { ObservedWal, type Written } from './observed-wal.ts'
 import { MemoryDisk } from '../../unit/tiers/wal/memory-disk.ts'
 import type { Network, Timeline } from './world.ts'
 
@@ -150,6 +150,7 @@ export class SimNode implements GroupMachines, RaftTransport {
     this.starts += 1
     this.disk.fault = (call) => this.#disk(call, process)
     const stored = new StoredGroups()
+    const found: Written[] = []
     const opened = await openWal({
       files: this.disk,
       clock: process,
@@ -157,11 +158,14 @@ export class SimNode implements GroupMachines, RaftTransport {
       idSource: { nextId: () => Uint8Array.from({ length: 16 }, () => this.#prng.below(256)) },
       fileBytes: 64 * kib,
       budgetBytes: 1024 * kib,
-      onEntry: (entry, position) => stored.onEntry(entry, position),
+      onEntry: (entry, position) => {
+        found.push({ entry: { ...entry, payload: new Uint8Array(entry.payload) }, position })
+        stored.onEntry(entry, position)
+      },
       onFatal: (error) => observer.onFatal(this, error),
     })
     if (!process.isAlive) return
-    this.written = new ObservedWal(opened.wal)
+    this.written = new ObservedWal(opened.wal, found)
     const store = new WalStore(this.written)
     await store.begin(stored.boot + 1)
     if (!process.isAlive) return
