@@ -26,6 +26,8 @@ interface Seen {
   committed: number
   applied: number
   raft: object | undefined
+  /** The process of which it was looked at what it had found. */
+  recovered: object | undefined
   votes: Map<number, number>
   /** The last entry that it has acknowledged, or counted itself. */
   ackedTerm: number
@@ -93,6 +95,7 @@ export class Invariants implements Observer {
         committed: 0,
         applied: 0,
         raft: undefined,
+        recovered: undefined,
         votes: new Map(),
         ackedTerm: 0,
         ackedIndex: 0,
@@ -218,7 +221,7 @@ export class Invariants implements Observer {
     seen.votes.set(vote.term, vote.for)
     seen.toldTerm = Math.max(seen.toldTerm, vote.term)
     // A later term on disk holds the vote of an earlier one for ever.
-    if (!this.#isHard(node, member, (term, voted) => term > vote.term || (term === vote.term && voted === vote.for)))
+    if (!isHardDurable(node, member.number, (term, voted) => term > vote.term || (term === vote.term && voted === vote.for)))
       throw new Breach(
         'S8',
         `node ${node.id} tells its vote in term ${vote.term} of group ${member.number}, which is not on disk`,
@@ -229,7 +232,7 @@ export class Invariants implements Observer {
     const seen = this.#seenOf(node, member.number)
     const { log } = member
     seen.toldTerm = Math.max(seen.toldTerm, term)
-    if (!this.#isHard(node, member, (onDisk) => onDisk >= term))
+    if (!isHardDurable(node, member.number, (onDisk) => onDisk >= term))
       throw new Breach('S8', `node ${node.id} answers in term ${term} of group ${member.number}, which is not on disk`)
     const at = Math.min(index, log.lastIndex())
     const entryTerm = log.termAt(at)
@@ -241,10 +244,6 @@ export class Invariants implements Observer {
       seen.ackedTerm = entryTerm
       seen.ackedIndex = at
     }
-  }
-
-  #isHard(node: SimNode, { number }: Group, fits: (term: number, vote: number) => boolean): boolean {
-    return isHardDurable(node, number, fits)
   }
 
   // --- after every event
@@ -274,8 +273,9 @@ export class Invariants implements Observer {
     const { raft } = member.node
     const { log } = raft
     const seen = this.#seenOf(node, member.number)
-    if (seen.raft !== node.raft) {
-      this.#sameProcess(node, seen)
+    this.#sameProcess(node, seen)
+    if (seen.recovered !== node.raft) {
+      seen.recovered = node.raft
       this.#checkRecovered(node, member, seen)
     }
     if (raft.term < seen.term)
