@@ -141,6 +141,12 @@ export class Raft extends Member {
     }
   }
 
+  /** Entries that the log did not have at hand are there: a leader goes on sending. */
+  resumeSending(): void {
+    if (this.role !== 'leader') return
+    for (const id of this.memberIds) if (id !== this.id) maybeSendAppend(this, id, false)
+  }
+
   /** The state machine has come to the change. Whoever proposes one tries it before (`changed`): one that cannot be made ends the member. */
   applyChange(change: MembershipChange): Configuration {
     const outcome = changed(this.configuration, change)

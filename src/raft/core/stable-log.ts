@@ -14,7 +14,10 @@ export interface StableLog {
   lastIndex(): number
   /** Also of the entry before the first. */
   termAt(index: number): number | LogGap
-  /** Entries [start, end), cut behind the last that fits into `bytesMax`; always one. */
+  /**
+   * Entries [start, end), cut behind the last that fits into `bytesMax`; always one, unless those that are applied are not at hand: then fewer, or none,
+   * and `Raft.resumeSending` once they are.
+   */
   entries(start: number, end: number, bytesMax: number): readonly RaftEntry[] | LogGap
   /** The newest, or undefined while there is none to give away. */
   maybeSnapshot(): RaftSnapshot | undefined

@@ -41,6 +41,9 @@ export class Group {
   /** What a snapshot on its way pointed to. */
   prepared: { readonly index: number; readonly state: unknown } | undefined
   preparingIndex = 0
+  isRecalling = false
+  /** All that is kept of the log is about to be written once more: nothing of it is forgotten meanwhile. */
+  isMoving = false
   #promise: GroupPromise | undefined
   /** Of each member: the epoch of the promise it made to this leader. */
   readonly #fortified = new Map<number, number>()
@@ -65,6 +68,15 @@ export class Group {
     // Of a round that is over: the core would count it in the one that is under way.
     if (type === 'pre-vote-response') return reject || term === this.node.raft.term + 1
     return type !== 'timeout-now' || nowMs >= support.votesFromMs
+  }
+
+  /** Lets go of payloads that nobody is going to ask for. */
+  forget(bytesMax: number): void {
+    if (this.isMoving) return
+    const { raft } = this.node
+    const { applied } = raft.log
+    const matched = raft.memberIds.map((id) => (id === raft.id ? applied : raft.progressOf(id).match))
+    this.log.forget(this.isLeader ? Math.min(applied, ...matched) : applied, applied, bytesMax)
   }
 
   // --- as a follower

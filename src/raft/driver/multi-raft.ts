@@ -197,15 +197,33 @@ export class MultiRaft {
   async releaseBelow(file: number): Promise<void> {
     const { store } = this.#options
     for (const group of this.#groups.values()) {
-      if ((group.log.oldestFile ?? Infinity) >= file || this.#writer.isBehind) continue
-      const { term, vote, log } = group.node.raft
-      store.moveForward({ group: group.number, log: group.log, hard: { term, vote, commit: log.committed } })
+      if ((group.log.oldestFile ?? Infinity) >= file) continue
+      group.isMoving = true
+      try {
+        if (!(await this.#recallAll(group)) || this.#writer.isBehind) continue
+        const { term, vote, log } = group.node.raft
+        store.moveForward({ group: group.number, log: group.log, hard: { term, vote, commit: log.committed } })
+      } finally {
+        group.isMoving = false
+      }
     }
+    if (this.#isClosed) return
     store.moveBootForward(file)
     // Of what is made durable now: a hard state that is written meanwhile may be lost, and then the one before it counts.
     const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)
     await store.durable()
     if (!this.#isClosed) store.release(Math.min(file, ...oldest))
+  }
+
+  /** Until no payload is missing. False when the group, or this node, is gone meanwhile. */
+  async #recallAll(group: Group): Promise<boolean> {
+    const { store, settings } = this.#options
+    const isHere = (): boolean => !this.#isClosed && this.#groups.get(group.number) === group
+    for (;;) {
+      const asked = group.log.forgottenFrom(0, settings.recalledBytesMax)
+      if (asked.length === 0 || !isHere()) return isHere()
+      await store.recall(group.log, asked)
+    }
   }
 
   // --- what peers say
@@ -460,6 +478,8 @@ export class MultiRaft {
       if (ready.soft !== undefined) this.#roleChanged(group)
       for (const { index, context } of ready.readStates) this.#answerRead(context, index)
     }
+    group.forget(this.#options.settings.rememberedBytesMax)
+    this.#recall(group)
     if (group.log.isSnapshotWanted) {
       group.log.isSnapshotWanted = false
       this.#options.machines.wantSnapshot(group.number)
@@ -467,6 +487,24 @@ export class MultiRaft {
     // Said to all members when it was committed; whoever was not there hears it with a tick.
     const nowMs = this.#options.clock.monotonicMs()
     if (group.isLeader ? !group.isQuiet(this.support, nowMs) : !group.isPromised(this.support)) this.#ticking.add(group)
+  }
+
+  /** A member needs entries that are in the WAL only. */
+  #recall(group: Group): void {
+    const { store, settings } = this.#options
+    if (group.isRecalling) return
+    const asked = group.log.takeWanted(settings.recalledBytesMax)
+    if (asked.length === 0) return
+    group.isRecalling = true
+    store.recall(group.log, asked).then(
+      () => {
+        group.isRecalling = false
+        if (this.#isClosed || this.#groups.get(group.number) !== group) return
+        group.node.raft.resumeSending()
+        this.#enqueue(group)
+      },
+      (error: unknown) => this.#fail(error),
+    )
   }
 
   #roleChanged(group: Group): void {

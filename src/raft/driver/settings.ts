@@ -19,6 +19,9 @@ export interface MultiRaftSettings {
   readonly readMs: number
   readonly writeAgainMs: number
   readonly groupsPerTurnMax: number
+  /** Payloads a group keeps at hand for members that lag behind; and what is read of the WAL at a time for those that lag further. */
+  readonly rememberedBytesMax: number
+  readonly recalledBytesMax: number
   readonly support: SupportSettings
   readonly core: Omit<RaftOptions, 'id' | 'jitter'>
 }
@@ -35,6 +38,8 @@ export const multiRaftDefaults: Omit<MultiRaftSettings, 'peers'> = {
   readMs: 1_000,
   writeAgainMs: 10,
   groupsPerTurnMax: 256,
+  rememberedBytesMax: 256 * kib,
+  recalledBytesMax: mib,
   support: { supportMs: 450, driftMax: 0.01, guardMs: 5 },
   core: {
     electionTicks: 10,

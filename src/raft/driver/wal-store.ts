@@ -135,7 +135,7 @@ export class WalStore {
     log.compact(snapshot.index)
   }
 
-  /** Writes once more what the group needs of old WAL files: a group that is idle must not keep them (C25). */
+  /** Writes once more what the group needs of old WAL files: a group that is idle must not keep them (C25). All payloads are there. */
   moveForward({ group, log, hard }: Omit<CompactOrder, 'snapshot'>): void {
     this.#writeHard(group, log, hard)
     if (log.offered !== undefined) this.#writeSnapshot(group, log, log.offered)
@@ -166,6 +166,12 @@ export class WalStore {
 
   durable(): Promise<void> {
     return this.#wal.durable()
+  }
+
+  /** Payloads of entries that the log has forgotten. Rejects with what `Wal.readMany` rejects with. */
+  async recall(log: GroupLog, asked: readonly { readonly entry: RaftEntry; readonly position: WalPosition }[]): Promise<void> {
+    const payloads = await this.#wal.readMany(asked.map(({ position }) => position))
+    for (const [at, { entry }] of asked.entries()) log.remember(entry, payloads[at]!)
   }
 
   #writeHard(group: number, log: GroupLog, { term, vote, commit }: HardState): void {

@@ -106,6 +106,9 @@ class Run {
       ...rest,
       peers,
       groupsPerTurnMax: isTiny ? 1 : rest.groupsPerTurnMax,
+      // Mostly nothing is at hand of what is applied.
+      rememberedBytesMax: this.#options.seed % 2 === 0 ? 0 : rest.rememberedBytesMax,
+      recalledBytesMax: isTiny ? 10 : rest.recalledBytesMax,
       core: isTiny ? { ...core, messageBytesMax: 30, inflight: { messagesMax: 2, bytesMax: 0 }, applyingBytesMax: 40 } : core,
     }
   }
