@@ -172,9 +172,9 @@ export class GroupLog implements StableLog {
 
   /** The oldest WAL file with something of the group that is needed; undefined when nothing is. */
   get oldestFile(): number | undefined {
-    const files = [this.#positions[0], this.hardPosition, this.snapshotPosition].flatMap((position) =>
-      position === undefined ? [] : [position.file],
-    )
-    return files.length === 0 ? undefined : Math.min(...files)
+    let oldest = Math.min(this.hardPosition?.file ?? Infinity, this.snapshotPosition?.file ?? Infinity)
+    // All of them: when a move forward was torn, the first entries stand behind those that follow them.
+    for (const { file } of this.#positions) oldest = Math.min(oldest, file)
+    return oldest === Infinity ? undefined : oldest
   }
 }

@@ -376,7 +376,16 @@ class Run {
     if (node?.raft === undefined || newest === undefined || !this.#note(`node ${node.id} lets WAL files below ${newest} go`))
       return
     const { raft, process } = node
-    raft.releaseBelow(newest).catch((error: unknown) => {
+    const endsThen = this.#prng.next() < 0.3
+    const released = (): void => {
+      // Whatever is not synced by now is lost, and the files are gone.
+      if (!endsThen || process?.isAlive !== true) return
+      this.#stop(node, 'power')
+      this.#timeline.at(this.#timeline.nowMs + 50, () => {
+        if (!node.isUp && node.process?.isAlive !== true) this.#do(() => node.start())
+      })
+    }
+    raft.releaseBelow(newest).then(released, (error: unknown) => {
       if (process?.isAlive === true) this.#failure ??= error
     })
   }
