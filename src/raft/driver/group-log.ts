@@ -119,6 +119,10 @@ export class GroupLog implements StableLog {
     return undefined
   }
 
+  get previous(): EntryId {
+    return this.#previous
+  }
+
   /** What was found so far is of no use: the log begins with this index, or a snapshot that is still to be found stands for what was before it. */
   beginAt(index: number): void {
     this.install({ term: 0, index: index - 1 })

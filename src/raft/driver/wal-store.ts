@@ -4,6 +4,8 @@
 // Order of side effects: append frames → `durable()` → what depends on them leaves (I1).
 //
 // RAFT-W1  a hard state stands before the entries that came with it: no entry is found without the term it was taken in.
+// RAFT-W2  a file goes only when everything that a group needs is durable in those that stay; in their beginning any part of it may stand, and
+//          parts of moves that were torn.
 
 import { OpError } from '../../base/op-error.ts'
 import type { LogEntry, WalPosition } from '../../model/entry.ts'
@@ -70,11 +72,26 @@ export class StoredGroups implements StoredNode {
   }
 
   #take(group: number, entry: RaftEntry, position: WalPosition): void {
-    const { log, snapshot } = this.#found(group)
-    // What stood before is gone with its file. It was written once more further on, all of it, or a snapshot there stands for it.
-    const isFirst = log.lastIndex() < log.firstIndex() && entry.index > log.firstIndex()
-    if (snapshot === undefined && (isFirst || entry.index < log.firstIndex())) log.beginAt(entry.index)
+    const { log } = this.#found(group)
+    // What stood before is gone with its file, or is the beginning of a move that was torn. All of it was written once more further on, or a snapshot
+    // there stands for it, before any file went (RAFT-W2): what was found so far is of no use.
+    if (entry.index < log.firstIndex() || entry.index > log.lastIndex() + 1) log.beginAt(entry.index)
     log.append(entry, position)
+  }
+
+  /**
+   * Groups of which something is missing once all was found, and what: their WAL was damaged. Such a member must not vote or acknowledge with what is
+   * left; it joins anew (multi-raft.md, 4.1).
+   */
+  incomplete(): ReadonlyMap<number, string> {
+    const found = new Map<number, string>()
+    for (const [group, { log, snapshot }] of this.groups) {
+      const { index, term } = log.previous
+      if (index === (snapshot?.index ?? 0) && term === (snapshot?.term ?? 0)) continue
+      const begins = snapshot === undefined ? 'has no snapshot' : `has its snapshot at ${snapshot.index}`
+      found.set(group, `group ${group} ${begins}, and its log begins with ${index + 1}`)
+    }
+    return found
   }
 
   #found(group: number): Found {

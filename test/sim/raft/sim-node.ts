@@ -165,6 +165,7 @@ export class SimNode implements GroupMachines, RaftTransport {
       onFatal: (error) => observer.onFatal(this, error),
     })
     if (!process.isAlive) return
+    for (const detail of stored.incomplete().values()) throw new Error(`node ${id}: ${detail}`)
     this.written = new ObservedWal(opened.wal, found)
     const store = new WalStore(this.written)
     await store.begin(stored.boot + 1)

@@ -124,6 +124,35 @@ it('an entry moved forward keeps those behind it, should the move be torn', () =
   ])
 })
 
+it('is not misled by the beginning of a torn move in front of a whole one, nor by what was appended between them', () => {
+  const node = new Node()
+  node.write([first, change, entry(1, 3), entry(1, 4)], { hard })
+  node.store.moveForward({ group, log: node.log, hard })
+  node.wal.sync()
+  // Hard state, and the first two of four entries; then the process goes on, and moves all of it.
+  node.disk.stored.length -= 2
+  node.write([entry(1, 5)])
+  node.store.moveForward({ group, log: node.log, hard })
+  const whole = termsOf(node.found().groups.get(group)!)
+  expect(whole.map(([, index]) => index)).toEqual([1, 2, 3, 4, 5])
+  // Five frames of the beginning, three of the torn move, one behind it: the files may begin with any of them.
+  for (let from = 1; from <= 9; from += 1) {
+    const stored = node.found(from)
+    expect([termsOf(stored.groups.get(group)!), stored.incomplete().size]).toEqual([whole, 0])
+  }
+})
+
+it('says of which group something is missing', () => {
+  const node = new Node()
+  node.write([first, change, entry(1, 3), entry(1, 4)], { hard })
+  expect(node.found().incomplete().size).toBe(0)
+  expect([...node.found(3).incomplete().values()]).toEqual(['group 5 has no snapshot, and its log begins with 3'])
+  node.store.compact({ group, log: node.log, hard, snapshot: snapshotAt(2, 1) })
+  node.write([entry(1, 5)])
+  // The snapshot is there, the entries behind it are not.
+  expect([...node.found(6).incomplete().values()]).toEqual(['group 5 has its snapshot at 2, and its log begins with 5'])
+})
+
 it('a frame that says nothing is named, with its place', () => {
   const frame = {
     group: groupNumber(5),
