@@ -36,8 +36,6 @@ export class Group {
   /** What was last given to the WAL. */
   storedTerm = 0
   storedVote: number = nobody
-  /** When it campaigns next, having lost its leader's node. */
-  campaignAtMs = 0
   /** What a snapshot on its way pointed to. */
   prepared: { readonly index: number; readonly state: unknown } | undefined
   preparingIndex = 0
@@ -75,8 +73,9 @@ export class Group {
     if (this.isMoving) return
     const { raft } = this.node
     const { applied } = raft.log
-    const matched = raft.memberIds.map((id) => (id === raft.id ? applied : raft.progressOf(id).match))
-    this.log.forget(this.isLeader ? Math.min(applied, ...matched) : applied, applied, bytesMax)
+    let settled = applied
+    if (this.isLeader) for (const [id, { match }] of raft.progress) if (id !== raft.id) settled = Math.min(settled, match)
+    this.log.forget(settled, applied, bytesMax)
   }
 
   // --- as a follower

@@ -29,8 +29,11 @@ import {
 import type { Envelope, GroupMachines, RaftTransport } from '../ports.ts'
 import { type Group, type GroupStart, isAnswer, openGroup } from './group.ts'
 import { GroupWriter, type Stored } from './group-writer.ts'
+import { Orphans } from './orphans.ts'
 import { isSound } from './sound-message.ts'
 import type { MultiRaftSettings } from './settings.ts'
+import { WaitingReads } from './waiting-reads.ts'
+import { WalKeeping } from './wal-keeping.ts'
 import type { WalStore } from './wal-store.ts'
 
 export interface MultiRaftOptions {
@@ -56,12 +59,6 @@ export interface Proposed {
 
 export type ChangeOutcome = ChangeRefusal | 'not-leader' | 'too-few-voters' | 'proposed'
 
-interface Read {
-  readonly group: Group
-  readonly untilMs: number
-  readonly done: (index: number | undefined) => void
-}
-
 /** Below three, the loss of one member is the loss of all (C13). */
 const votersMin = 3
 
@@ -72,12 +69,11 @@ export class MultiRaft {
   #ready: Group[] = []
   #isTurnDue = false
   readonly #ticking = new Set<Group>()
-  /** They have lost their leader's node, and campaign one after the other. */
-  readonly #orphans = new Set<Group>()
+  readonly #orphans: Orphans
   readonly #outbox = new Map<number, Envelope[]>()
   readonly #writer: GroupWriter
-  readonly #reads = new Map<string, Read>()
-  #nextRead = 1
+  readonly #keeping: WalKeeping
+  readonly #reads: WaitingReads
   readonly #timers = new Set<Cancel>()
   #isClosed = false
 
@@ -85,12 +81,28 @@ export class MultiRaft {
     const { settings, boot, clock } = options
     this.#options = options
     this.support = new NodeSupport(settings.support, boot, clock.monotonicMs())
+    this.#reads = new WaitingReads({ prefix: `${options.id}.${boot}`, clock, readMs: settings.readMs })
     this.#writer = new GroupWriter({
       store: options.store,
       clock,
       writeAgainMs: settings.writeAgainMs,
       onStored: (stored) => this.#stored(stored),
       onFatal: (error) => this.#fail(error),
+    })
+    this.#keeping = new WalKeeping({
+      store: options.store,
+      recalledBytesMax: settings.recalledBytesMax,
+      groups: this.#groups,
+      isBehind: () => this.#writer.isBehind,
+      isClosed: () => this.#isClosed,
+      onRecalled: (group) => this.#recalled(group),
+      onFatal: (error) => this.#fail(error),
+    })
+    this.#orphans = new Orphans({
+      support: this.support,
+      clock,
+      staggerMs: settings.staggerMs,
+      onCampaign: (group) => this.#enqueue(group),
     })
     this.#every(settings.tickMs, () => this.#tick())
     this.#every(settings.requestMs, () => this.#requestSupport())
@@ -101,8 +113,7 @@ export class MultiRaft {
     this.#isClosed = true
     this.#writer.close()
     for (const cancel of this.#timers) cancel()
-    for (const { done } of this.#reads.values()) done(undefined)
-    this.#reads.clear()
+    this.#reads.close()
   }
 
   open(number: number, start: GroupStart): Group {
@@ -166,11 +177,7 @@ export class MultiRaft {
       done(group.node.raft.log.committed)
       return
     }
-    const { id, boot } = this.#options
-    const context = `${id}.${boot}.${this.#nextRead}`
-    this.#nextRead += 1
-    this.#reads.set(context, { group, untilMs: this.#options.clock.monotonicMs() + this.#options.settings.readMs, done })
-    group.node.readIndex(context)
+    group.node.readIndex(this.#reads.add(done))
     this.#ticking.add(group)
     this.#enqueue(group)
   }
@@ -190,40 +197,9 @@ export class MultiRaft {
     return true
   }
 
-  /**
-   * Lets go of WAL files below the one given: what groups need of them is written once more, made durable, and only then they go. To be
-   * asked for as many as are worth it: a group with much to write should have a snapshot instead. Rejects with what `Wal.append` throws.
-   */
-  async releaseBelow(file: number): Promise<void> {
-    const { store } = this.#options
-    for (const group of this.#groups.values()) {
-      if ((group.log.oldestFile ?? Infinity) >= file) continue
-      group.isMoving = true
-      try {
-        if (!(await this.#recallAll(group)) || this.#writer.isBehind) continue
-        const { term, vote, log } = group.node.raft
-        store.moveForward({ group: group.number, log: group.log, hard: { term, vote, commit: log.committed } })
-      } finally {
-        group.isMoving = false
-      }
-    }
-    if (this.#isClosed) return
-    store.moveBootForward(file)
-    // Of what is made durable now: a hard state that is written meanwhile may be lost, and then the one before it counts.
-    const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)
-    await store.durable()
-    if (!this.#isClosed) store.release(Math.min(file, ...oldest))
-  }
-
-  /** Until no payload is missing. False when the group, or this node, is gone meanwhile. */
-  async #recallAll(group: Group): Promise<boolean> {
-    const { store, settings } = this.#options
-    const isHere = (): boolean => !this.#isClosed && this.#groups.get(group.number) === group
-    for (;;) {
-      const asked = group.log.forgottenFrom(0, settings.recalledBytesMax)
-      if (asked.length === 0 || !isHere()) return isHere()
-      await store.recall(group.log, asked)
-    }
+  /** See `WalKeeping.releaseBelow`. */
+  releaseBelow(file: number): Promise<void> {
+    return this.#keeping.releaseBelow(file)
   }
 
   // --- what peers say
@@ -345,12 +321,8 @@ export class MultiRaft {
       }
       this.#tellResigned(group, nowMs)
     }
-    for (const [context, { untilMs, done }] of this.#reads) {
-      if (untilMs > nowMs) continue
-      this.#reads.delete(context)
-      done(undefined)
-    }
-    this.#campaign(nowMs)
+    this.#reads.giveUp()
+    this.#orphans.campaign()
   }
 
   #tellResigned(group: Group, nowMs: number): void {
@@ -378,7 +350,7 @@ export class MultiRaft {
   #withdraw(): void {
     const nowMs = this.#options.clock.monotonicMs()
     for (const peer of this.support.withdraw(nowMs)) this.#lost(peer)
-    this.#campaign(nowMs)
+    this.#orphans.campaign()
   }
 
   /** The peer supports this node again: it may have missed whatever was said meanwhile. */
@@ -391,45 +363,17 @@ export class MultiRaft {
   }
 
   #lost(peer: number): void {
-    const nowMs = this.#options.clock.monotonicMs()
     for (const group of this.#groups.values()) this.#release(group, peer)
-    this.#campaign(nowMs)
+    this.#orphans.campaign()
   }
 
   /** The node does not lead the group, in terms up to this one. */
   #release(group: Group, gone: number, term = Infinity): void {
-    const { clock, settings } = this.#options
     if (!group.release(gone, term)) return
     this.#ticking.add(group)
     if (group.node.raft.lead !== nobody || group.isLeader) return
-    this.#orphans.add(group)
-    group.campaignAtMs = clock.monotonicMs() + this.#rank(group, gone) * settings.staggerMs
+    this.#orphans.add(group, gone)
     this.#enqueue(group)
-  }
-
-  /** Among the voters that are left: each group another first, so that what a node led is spread (C23). */
-  #rank({ number, node }: Group, gone: number): number {
-    const { configuration, id } = node.raft
-    const left = [...new Set([...configuration.voters, ...configuration.votersOutgoing])]
-      .filter((voter) => voter !== gone)
-      .sort((a, b) => a - b)
-    const own = left.indexOf(id)
-    return own < 0 ? left.length : (own + number) % left.length
-  }
-
-  #campaign(nowMs: number): void {
-    const { settings } = this.#options
-    for (const group of this.#orphans) {
-      const { raft } = group.node
-      if (raft.lead !== nobody || raft.role === 'leader' || group.isPromised(this.support)) {
-        this.#orphans.delete(group)
-      } else if (nowMs >= group.campaignAtMs && nowMs >= this.support.votesFromMs) {
-        // A candidate's votes may be on their way; who only asks whether it could win asks again.
-        if (raft.role !== 'candidate') group.node.campaign()
-        group.campaignAtMs = nowMs + raft.memberIds.length * settings.staggerMs
-        this.#enqueue(group)
-      }
-    }
   }
 
   // --- turns
@@ -476,10 +420,10 @@ export class MultiRaft {
         else if (one.type !== 'vote') this.#post(group, one)
       }
       if (ready.soft !== undefined) this.#roleChanged(group)
-      for (const { index, context } of ready.readStates) this.#answerRead(context, index)
+      for (const { index, context } of ready.readStates) this.#reads.answer(context, index)
     }
     group.forget(this.#options.settings.rememberedBytesMax)
-    this.#recall(group)
+    this.#keeping.recall(group)
     if (group.log.isSnapshotWanted) {
       group.log.isSnapshotWanted = false
       this.#options.machines.wantSnapshot(group.number)
@@ -489,22 +433,9 @@ export class MultiRaft {
     if (group.isLeader ? !group.isQuiet(this.support, nowMs) : !group.isPromised(this.support)) this.#ticking.add(group)
   }
 
-  /** A member needs entries that are in the WAL only. */
-  #recall(group: Group): void {
-    const { store, settings } = this.#options
-    if (group.isRecalling) return
-    const asked = group.log.takeWanted(settings.recalledBytesMax)
-    if (asked.length === 0) return
-    group.isRecalling = true
-    store.recall(group.log, asked).then(
-      () => {
-        group.isRecalling = false
-        if (this.#isClosed || this.#groups.get(group.number) !== group) return
-        group.node.raft.resumeSending()
-        this.#enqueue(group)
-      },
-      (error: unknown) => this.#fail(error),
-    )
+  #recalled(group: Group): void {
+    group.node.raft.resumeSending()
+    this.#enqueue(group)
   }
 
   #roleChanged(group: Group): void {
@@ -512,13 +443,6 @@ export class MultiRaft {
     if (role === 'leader') group.resignedTerm = term
     if (lead !== nobody) this.#orphans.delete(group)
     this.#options.machines.onRole(group.number, { role, term, lead })
-  }
-
-  #answerRead(context: string, index: number): void {
-    const read = this.#reads.get(context)
-    if (read === undefined) return
-    this.#reads.delete(context)
-    read.done(index)
   }
 
   #stored({ group, responses, snapshot }: Stored): void {

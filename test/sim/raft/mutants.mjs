@@ -198,16 +198,16 @@ export const mutants = [
   },
   {
     name: 'lets go of WAL files that a group needs',
-    file: `${driver}multi-raft.ts`,
+    file: `${driver}wal-keeping.ts`,
     find: 'store.release(Math.min(file, ...oldest))',
     put: 'store.release(file + 0 * oldest.length)',
     profile: 'disks',
   },
   {
     name: 'lets go of a hard state whose successor is not synced',
-    file: `${driver}multi-raft.ts`,
-    find: '    const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n    await store.durable()\n',
-    put: '    await store.durable()\n    const oldest = [...this.#groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n',
+    file: `${driver}wal-keeping.ts`,
+    find: '    const oldest = [...groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n    await store.durable()\n',
+    put: '    await store.durable()\n    const oldest = [...groups.values()].map(({ log }) => log.oldestFile ?? Infinity)\n',
     profile: 'disks',
   },
   {
