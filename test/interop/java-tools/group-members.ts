@@ -1,5 +1,6 @@
-/** Owns members of groups that say no more than what a step has them say: a group stays in the state it is in. */
+/** Owns waiting for members of groups, and members that say no more than what a step has them say: their group stays in the state it is in. */
 import { expect } from 'vitest'
+import { waitUntil } from '../../../localstack/index.ts'
 import {
   consumerGroupHeartbeatRequest,
   type ConsumerGroupHeartbeatResponse,
@@ -9,7 +10,19 @@ import { leaveGroupRequest, memberIdentity } from '../../../src/protocol/generat
 import { metadataRequest, metadataRequestTopic } from '../../../src/protocol/generated/metadata.ts'
 import { ErrorCode } from '../../../src/protocol/index.ts'
 import { RawClient } from '../../contract/server/support/raw-client.ts'
+import { type Differential, tools } from './differential.ts'
 import { topic } from './names.ts'
+
+export const groups = `${tools}.consumer.group.ConsumerGroupCommand`
+
+/** Until the tool says of a partition of both that nothing is left to read. */
+export function haveCommittedAll(kafka: Differential, group: string): Promise<void> {
+  const say = async (): Promise<boolean> =>
+    (await kafka.both(groups, ['--describe', '--group', group])).every(({ lines }) =>
+      lines.some((line) => / (\d+) \1 0 /.test(line)),
+    )
+  return waitUntil(say, { until: `both members of ${group} have committed all there is`, timeoutMs: 60_000 })
+}
 
 const connect = (bootstrap: string): Promise<RawClient> => RawClient.connect(Number(bootstrap.split(':')[1]))
 

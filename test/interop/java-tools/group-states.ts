@@ -2,11 +2,10 @@
 import { expect, it } from 'vitest'
 import { waitUntil } from '../../../localstack/index.ts'
 import { verifiableMember } from '../clients/java.ts'
-import { type Differential, tools } from './differential.ts'
-import { ClassicMember, ModernMember, topicIdAt } from './group-members.ts'
+import type { Differential } from './differential.ts'
+import { ClassicMember, groups, haveCommittedAll, ModernMember, topicIdAt } from './group-members.ts'
 import { slowMs, topic } from './names.ts'
 
-const groups = `${tools}.consumer.group.ConsumerGroupCommand`
 const views = [[], ['--offsets'], ['--state'], ['--members'], ['--members', '--verbose']]
 
 /** What may be asked of the group, and what must be refused while it has members. */
@@ -47,11 +46,7 @@ export function groupStateSteps(kafka: Differential): void {
       try {
         const areAssigned = (): boolean => members.every((member) => member.assigned().length === 5)
         await waitUntil(areAssigned, { until: 'both members have all partitions', timeoutMs: 60_000 })
-        const haveCommitted = async (): Promise<boolean> =>
-          (await kafka.both(groups, ['--describe', '--group', group])).every(({ lines }) =>
-            lines.some((line) => / (\d+) \1 0 /.test(line)),
-          )
-        await waitUntil(haveCommitted, { until: 'both members have committed all there is', timeoutMs: 60_000 })
+        await haveCommittedAll(kafka, group)
         await areIn(kafka, { group, state: 'Stable' })
         await askAbout(kafka, group)
         await kafka.same(groups, '--list', '--type', 'consumer')

@@ -2,10 +2,9 @@
 import { expect, it } from 'vitest'
 import { waitUntil } from '../../../localstack/index.ts'
 import { kafkajs } from '../clients/kafkajs.ts'
-import { type Differential, tools } from './differential.ts'
+import type { Differential } from './differential.ts'
+import { groups, haveCommittedAll } from './group-members.ts'
 import { group, modern, slowMs, topic } from './names.ts'
-
-const groups = `${tools}.consumer.group.ConsumerGroupCommand`
 
 export function groupSteps(kafka: Differential): void {
   it('kafka-consumer-groups describes, resets and deletes', { timeout: slowMs }, async () => {
@@ -79,11 +78,7 @@ export function groupSteps(kafka: Differential): void {
     try {
       const areAssigned = (): boolean => members.every((member) => member.assigned().length === 5)
       await waitUntil(areAssigned, { until: 'both members have all partitions', timeoutMs: 60_000 })
-      const haveCommitted = async (): Promise<boolean> =>
-        (await kafka.both(groups, ['--describe', '--group', live])).every(({ lines }) =>
-          lines.some((line) => / (\d+) \1 0 /.test(line)),
-        )
-      await waitUntil(haveCommitted, { until: 'both members have committed all there is', timeoutMs: 60_000 })
+      await haveCommittedAll(kafka, live)
       for (const view of [[], ['--state'], ['--members'], ['--members', '--verbose']])
         await kafka.same(groups, '--describe', '--group', live, ...view)
       await kafka.same(groups, '--list', '--state', 'stable')
