@@ -52,12 +52,17 @@ class LocalLog implements ReplicatedLog {
     this.urgent = urgent
   }
 
-  get term(): LeaderEpoch {
-    return this.#logs.term
+  /** Nobody else could. */
+  readonly isLeading = true
+  readonly isCurrent = true
+  readonly mayBeDeposed = false
+
+  confirm(done: (isCurrent: boolean) => void): void {
+    done(true)
   }
 
-  get nextIndex(): LogIndex {
-    return logIndex(this.lastIndex + 1)
+  get term(): LeaderEpoch {
+    return this.#logs.term
   }
 
   get committedIndex(): LogIndex {

@@ -49,5 +49,7 @@ export interface GroupMachines {
    * by `MultiRaft.compact`. Asked again while it is missing.
    */
   wantSnapshot(group: number): void
+  /** Entries of the group that are kept stand elsewhere in the WAL now: their files are about to go. */
+  moved(group: number): void
   onRole(group: number, view: RoleView): void
 }

@@ -9,7 +9,7 @@ import { ByteReader, ByteWriter } from '../../protocol/index.ts'
 import { decodeSegmentFacts, encodeSegmentFacts, type SegmentFacts } from '../../../tiers/segment/core/index.ts'
 import type { BatchDigest, Extent } from '../../../tiers/stream/core/index.ts'
 import { type ControlEntry, decodeControl } from './control.ts'
-import { ProducerStates } from './producer-state.ts'
+import { type ProducerMemory, ProducerStates } from './producer-state.ts'
 import { TransactionIndex } from './transaction-index.ts'
 
 /** Version 1 knew no transactions, 2 no compaction. */
@@ -24,6 +24,15 @@ export interface EpochStart {
 export interface Forgotten {
   readonly segments: readonly SegmentFacts[]
   readonly extents: readonly Extent[]
+}
+
+/** What a batch is about to change, so that it can leave the log again: it stood there only on the word of a leader that is none any more. */
+export interface BatchUndo {
+  readonly lastIndex: number
+  readonly endOffset: number
+  readonly producer: ProducerMemory | undefined
+  /** Where that producer's open transaction began. */
+  readonly firstOffset: number | undefined
 }
 
 const nothing: Forgotten = { segments: [], extents: [] }
@@ -90,6 +99,28 @@ export class PartitionState {
     if (digest.producerId >= 0) this.#replayProducer(digest, entry.nowMs)
   }
 
+  /** To be asked before `replayBatch`. */
+  undoOf({ producerId }: BatchDigest): BatchUndo {
+    const { lastIndex, endOffset } = this
+    const firstOffset = this.transactions.firstOffsetOf(producerId)
+    return { lastIndex, endOffset, firstOffset, producer: producerId < 0 ? undefined : this.producers.remember(producerId) }
+  }
+
+  /** Entries behind the index have left the log; their batches were undone, their control entries had taken no effect. */
+  cutTo(index: number): void {
+    this.lastIndex = Math.min(this.lastIndex, index)
+  }
+
+  /** The newest batch leaves the log. Those behind it have left before. */
+  undo({ lastIndex, endOffset, producer, firstOffset }: BatchUndo): void {
+    this.lastIndex = lastIndex
+    this.endOffset = endOffset
+    if ((this.epochs.at(-1)?.startOffset ?? -1) >= endOffset) this.epochs.pop()
+    if (producer === undefined) return
+    this.producers.putBack(producer)
+    this.transactions.undo(producer.producerId, firstOffset, endOffset)
+  }
+
   #replayProducer(digest: BatchDigest, nowMs: number): void {
     const { producerId, producerEpoch, baseSequence, baseOffset, maxTimestampMs: timestampMs, role, coordinatorEpoch } = digest
     if (role === 'commit' || role === 'abort') {
@@ -146,7 +177,8 @@ export class PartitionState {
   }
 
   #advance(index: number): void {
-    assert(index === this.lastIndex + 1, 'PART-3: entries are replayed in index order')
+    // Between them may stand entries of the replicator's own.
+    assert(index > this.lastIndex, 'PART-3: entries are replayed in index order')
     this.lastIndex = index
   }
 

@@ -26,6 +26,12 @@ interface Producer {
   lastSeenMs: number
 }
 
+/** A producer as it was; undefined: it was not known. */
+export interface ProducerMemory {
+  readonly producerId: number
+  readonly producer: Producer | undefined
+}
+
 /** What admission and recovery know of a batch with a producer id. */
 export interface SequencedBatch {
   readonly producerId: number
@@ -126,6 +132,17 @@ export class ProducerStates {
       known.batches = []
     }
     return known
+  }
+
+  /** What is known of a producer, to be put back (`putBack`) should its next batch or marker leave the log again. */
+  remember(producerId: number): ProducerMemory {
+    const known = this.#producers.get(producerId)
+    return { producerId, producer: known === undefined ? undefined : { ...known, batches: [...known.batches] } }
+  }
+
+  putBack({ producerId, producer }: ProducerMemory): void {
+    if (producer === undefined) this.#producers.delete(producerId)
+    else this.#producers.set(producerId, producer)
   }
 
   *active(): Iterable<{

@@ -115,6 +115,39 @@ export class TailIndex {
     return length
   }
 
+  /** The batch of a log entry stands there in the WAL, now or again. */
+  place(index: number, { file, at }: WalPosition): void {
+    let low = 0
+    let high = this.#count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#number(middle, column.index) < index) low = middle + 1
+      else high = middle
+    }
+    if (low === this.#count || this.#number(low, column.index) !== index) return
+    const slot = this.#slot(low) * stride
+    this.#numbers[slot + column.walFile] = file
+    this.#numbers[slot + column.walAt] = at
+  }
+
+  /** Forgets batches at the end that end after `offset`; answers what of it was in memory. */
+  dropBack(offset: number): { readonly batches: number; readonly bytes: number } {
+    let batches = 0
+    let bytes = 0
+    while (this.#count > 0 && this.#number(this.#count - 1, column.endOffset) > offset) {
+      const place = this.#count - 1
+      const length = this.#number(place, column.length)
+      if (place >= this.#hotFrom) {
+        batches += 1
+        bytes += length
+      } else this.#hotFrom = place
+      this.#payloads[this.#slot(place)] = undefined
+      this.#count = place
+      this.bytes -= length
+    }
+    return { batches, bytes }
+  }
+
   /** Forgets batches at the front that lie below WAL file `file` and end at or before `offset`; answers what of it was in memory. */
   dropFront(file: number, offset: number): { readonly batches: number; readonly bytes: number } {
     let batches = 0

@@ -56,6 +56,22 @@ export class TransactionIndex {
     this.#aborted.push({ producerId, firstOffset, lastOffset: markerOffset, lastStableOffset })
   }
 
+  /** The newest entry of the log, which stood at `baseOffset`, left it again; the producer's transaction began at `firstOffset` before it. */
+  undo(producerId: number, firstOffset: number | undefined, baseOffset: number): void {
+    if (this.#ended.at(-1)?.markerOffset === baseOffset) this.#ended.pop()
+    if (this.#aborted.at(-1)?.lastOffset === baseOffset) this.#aborted.pop()
+    const isOpen = this.#open.has(producerId)
+    if (firstOffset === undefined) this.#open.delete(producerId)
+    else if (!isOpen) this.#reopen(producerId, firstOffset)
+  }
+
+  #reopen(producerId: number, firstOffset: number): void {
+    const younger = [...this.#open].filter(([, first]) => first > firstOffset)
+    for (const [id] of younger) this.#open.delete(id)
+    this.#open.set(producerId, firstOffset)
+    for (const [id, first] of younger) this.#open.set(id, first)
+  }
+
   /** Everything below is decided: committed, aborted, or outside of transactions. `visibleEnd` is the high watermark. */
   lastStableOffset(visibleEnd: number): number {
     let stable = Math.min(visibleEnd, this.#firstOpen() ?? visibleEnd)

@@ -50,13 +50,30 @@ export class CommitQueue {
     return { endOffset: reached, waiting }
   }
 
+  /** Entries behind the index leave; who waited for any, these or others, is answered: it is not known here what becomes of theirs. */
+  depose(committedIndex: number): readonly OnSettled[] {
+    const waiting = this.#waiting()
+    this.#entries = this.#entries
+      .slice(this.#head)
+      .filter(({ index }) => index <= committedIndex)
+      .map((entry) => ({ ...entry, onSettled: undefined }))
+    this.#head = 0
+    this.#others = []
+    return waiting
+  }
+
+  #waiting(): readonly OnSettled[] {
+    const all = [...this.#entries.slice(this.#head), ...this.#others]
+    return all.map(({ onSettled }) => onSettled).filter((onSettled) => onSettled !== undefined)
+  }
+
   /** Empties the queue and answers who still waited. */
   abandon(): readonly OnSettled[] {
-    const waiting = [...this.#entries.slice(this.#head), ...this.#others].map((one) => one.onSettled)
+    const waiting = this.#waiting()
     this.#entries = []
     this.#head = 0
     this.#others = []
-    return waiting.filter((onSettled) => onSettled !== undefined)
+    return waiting
   }
 
   #compact(): void {

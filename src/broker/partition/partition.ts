@@ -3,7 +3,7 @@
 //
 // Order of side effects of an append: check -> (open, off the loop) -> stamp -> propose -> state -> (committed, or in the bucket) -> visible -> acknowledged.
 
-import { assertDefined } from '../../base/assert.ts'
+import { assert, assertDefined } from '../../base/assert.ts'
 import { OpError } from '../../base/op-error.ts'
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
 import {
@@ -15,9 +15,10 @@ import {
   partitionIndex,
   type PartitionIndex,
 } from '../../model/ids.ts'
-import type { ReplicatedLog } from '../../model/replicated-log.ts'
+import type { WalPosition } from '../../model/entry.ts'
+import type { PlacedEntry, ReplicatedLog } from '../../model/replicated-log.ts'
 import { encodeTransactionMarker, ErrorCode, type RecordError } from '../../protocol/index.ts'
-import { digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
+import { type BatchDigest, digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
 import type {
   AbortedRange,
   ActiveProducer,
@@ -33,9 +34,9 @@ import type {
 } from '../api.ts'
 import { admit, type Admission, afterOpening, inspect, type Refused, type Sound, type ToOpen } from '../core/admission.ts'
 import type { ControlEntry } from '../core/control.ts'
-import { encodeControl } from '../core/control.ts'
+import { decodeControl, encodeControl } from '../core/control.ts'
 import { failureOf, kafkaFailure } from '../failures.ts'
-import type { Forgotten, PartitionState } from '../core/partition-state.ts'
+import type { BatchUndo, Forgotten, PartitionState } from '../core/partition-state.ts'
 import { TailIndex } from '../core/tail-index.ts'
 import type { TopicSettings } from '../core/topic-settings.ts'
 import type { Coolable, HotCache } from '../hot-cache.ts'
@@ -66,6 +67,13 @@ const markerRefusals = {
     'The partition has seen a marker of a newer transaction coordinator.',
   ),
 } as const
+
+interface BatchPlace {
+  readonly index: LogIndex
+  readonly term: LeaderEpoch
+  readonly position: WalPosition
+  readonly nowMs: number
+}
 
 interface PendingControl {
   readonly index: LogIndex
@@ -99,6 +107,8 @@ export class Partition implements PartitionView, Coolable {
   readonly #queue = new CommitQueue()
   readonly #onForgotten: (forgotten: Forgotten) => void
   #controls: PendingControl[] = []
+  /** Of the batches that are not committed, oldest first; of a log from which none can leave, none. */
+  #undos: Array<{ readonly index: number; readonly undo: BatchUndo }> = []
   #highWatermark: number
   readonly #readers = new ReadWaiters()
   /** The error all are answered with, once the partition is no longer served here. */
@@ -168,8 +178,9 @@ export class Partition implements PartitionView, Coolable {
   }
 
   append(request: AppendRequest, done: (result: AppendResult) => void): void {
-    if (this.#gone !== undefined) {
-      this.#refuse(kafkaFailure(this.#gone), done)
+    const unserved = this.#unserved
+    if (unserved !== undefined) {
+      this.#refuse(kafkaFailure(unserved), done)
       return
     }
     const { crc32c, clock } = this.#world
@@ -227,6 +238,19 @@ export class Partition implements PartitionView, Coolable {
 
   read(request: ReadRequest): ReadResult | Promise<ReadResult> {
     if (this.#gone !== undefined) return this.#failed(this.#gone)
+    if (!this.log.isCurrent) return this.#readOnceConfirmed(request)
+    return this.#read(request)
+  }
+
+  async #readOnceConfirmed(request: ReadRequest): Promise<ReadResult> {
+    const isCurrent = await new Promise<boolean>((resolve) => {
+      this.log.confirm(resolve)
+    })
+    if (this.#gone !== undefined) return this.#failed(this.#gone)
+    return isCurrent ? this.#read(request) : this.#failed(ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  }
+
+  #read(request: ReadRequest): ReadResult | Promise<ReadResult> {
     if (request.offset < this.state.logStartOffset || request.offset > this.state.endOffset) {
       return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
     }
@@ -280,7 +304,8 @@ export class Partition implements PartitionView, Coolable {
 
   /** Gives up every record below `before` (−1: all that are visible); the log start once that is committed. */
   async deleteRecords(before: number): Promise<Outcome<Offset, KafkaFailure>> {
-    if (this.#gone !== undefined) return fail(kafkaFailure(this.#gone))
+    const unserved = this.#unserved
+    if (unserved !== undefined) return fail(kafkaFailure(unserved))
     if (!this.settings.deletes)
       return fail(kafkaFailure(ErrorCode.POLICY_VIOLATION, `cleanup.policy of topic ${this.topicName} keeps its records`))
     const target = before === -1 ? this.#highWatermark : before
@@ -330,12 +355,47 @@ export class Partition implements PartitionView, Coolable {
   }
 
   onCommitted(index: LogIndex): void {
+    const undone = this.#undos.findIndex((one) => one.index > index)
+    this.#undos.splice(0, undone < 0 ? this.#undos.length : undone)
     this.#applyControls(index)
     if (this.settings.durability === 'quorum') this.#advance(index)
   }
 
   onStreamed(index: LogIndex): void {
     if (this.settings.durability === 'bucket') this.#advance(index)
+  }
+
+  /** Entries of another leader, or of this node's last time as one, are committed. */
+  onReplicated(entries: readonly PlacedEntry[]): void {
+    const nowMs = this.#world.clock.nowMs()
+    for (const { entry, position } of entries) {
+      if (entry.kind === 'control') this.#takeInControl(entry.index, entry.payload)
+      else this.#takeIn(entry.payload, { index: entry.index, term: entry.term, position, nowMs })
+      this.onCommitted(entry.index)
+    }
+  }
+
+  onPlaced(index: LogIndex, position: WalPosition): void {
+    this.#tail.place(index, position)
+  }
+
+  /** Another node leads from now on: what is not committed leaves the log, and whoever waits is sent there. */
+  onDeposed(): void {
+    const { committedIndex } = this.log
+    for (let last = this.#undos.at(-1); last !== undefined && last.index > committedIndex; last = this.#undos.at(-1)) {
+      this.state.undo(last.undo)
+      this.#undos.pop()
+    }
+    this.state.cutTo(committedIndex)
+    const before = this.#tail.bytes
+    const { batches, bytes } = this.#tail.dropBack(this.state.endOffset)
+    this.#hot.released(this, batches, bytes)
+    this.unarchivedBytes -= before - this.#tail.bytes
+    const lost = this.#controls.filter(({ index }) => index > committedIndex)
+    this.#controls = this.#controls.filter(({ index }) => index <= committedIndex)
+    for (const settle of this.#queue.depose(committedIndex)) settle('gone')
+    for (const { reject } of lost) reject(partitionGone(this))
+    this.#readers.wake(Infinity)
   }
 
   /** A WAL object now holds batches of this partition. */
@@ -372,6 +432,22 @@ export class Partition implements PartitionView, Coolable {
     this.#readers.wake(Infinity)
   }
 
+  /** Why nothing can be appended here. */
+  get #unserved(): number | undefined {
+    return this.#gone ?? (this.log.isLeading ? undefined : ErrorCode.NOT_LEADER_OR_FOLLOWER)
+  }
+
+  /** What a producer may not do is said only by who knows of all that it has done: another node may lead already. */
+  #refuseOnceConfirmed(refused: Omit<Refused, 'kind'>, done: (result: AppendResult) => void): void {
+    if (this.log.isCurrent) {
+      this.#refuse(refused, done)
+      return
+    }
+    this.log.confirm((isCurrent) => {
+      this.#refuse(isCurrent ? refused : kafkaFailure(ErrorCode.NOT_LEADER_OR_FOLLOWER), done)
+    })
+  }
+
   /** Has the batch opened elsewhere; it keeps its place among the appends. */
   #open(request: AppendRequest, { batch, order }: ToOpen, done: (result: AppendResult) => void): void {
     const enterAs = this.#order.hold()
@@ -393,8 +469,9 @@ export class Partition implements PartitionView, Coolable {
   }
 
   #enter(request: AppendRequest, sound: Sound, done: (result: AppendResult) => void): void {
-    if (this.#gone !== undefined) {
-      this.#refuse(kafkaFailure(this.#gone), done)
+    const unserved = this.#unserved
+    if (unserved !== undefined) {
+      this.#refuse(kafkaFailure(unserved), done)
       return
     }
     const nowMs = this.#world.clock.nowMs()
@@ -407,7 +484,7 @@ export class Partition implements PartitionView, Coolable {
     })
     switch (admission.kind) {
       case 'refused':
-        this.#refuse(admission, done)
+        this.#refuseOnceConfirmed(admission, done)
         return
       case 'duplicate':
         this.#repeat(admission, request.acks, done)
@@ -418,9 +495,10 @@ export class Partition implements PartitionView, Coolable {
   }
 
   #enterMarker(marker: MarkerRequest, done: (result: AppendResult) => void): void {
-    const verdict = this.#gone === undefined ? this.state.producers.checkMarker(marker) : this.#gone
+    const verdict = this.#unserved ?? this.state.producers.checkMarker(marker)
     if (verdict !== 'next') {
-      this.#refuse(typeof verdict === 'number' ? kafkaFailure(verdict) : markerRefusals[verdict], done)
+      if (typeof verdict === 'number') this.#refuse(kafkaFailure(verdict), done)
+      else this.#refuseOnceConfirmed(markerRefusals[verdict], done)
       return
     }
     const nowMs = this.#world.clock.nowMs()
@@ -470,15 +548,42 @@ export class Partition implements PartitionView, Coolable {
   #propose(records: Uint8Array, nowMs: number, onSettled: OnSettled | undefined): void {
     const index = this.log.propose('batch', records)
     const digest = digestOf(records)
-    this.state.replayBatch({ index, term: this.log.term, digest, nowMs })
+    if (this.log.mayBeDeposed) this.#undos.push({ index, undo: this.state.undoOf(digest) })
+    this.#stand(records, { index, term: this.log.term, position: this.#world.logs.positionOfLast, nowMs }, { digest, onSettled })
+    this.counters.appendedBatches += 1
+    this.counters.appendedBytes += records.length
+  }
+
+  #takeIn(records: Uint8Array, place: BatchPlace): void {
+    this.#stand(records, place, { digest: digestOf(records), onSettled: undefined })
+  }
+
+  /** The batch now stands in the log. */
+  #stand(
+    records: Uint8Array,
+    { index, term, position, nowMs }: BatchPlace,
+    { digest, onSettled }: { readonly digest: BatchDigest; readonly onSettled: OnSettled | undefined },
+  ): void {
+    this.state.replayBatch({ index, term, digest, nowMs })
     const { baseOffset, endOffset, maxTimestampMs } = digest
-    this.#tail.push({ index, baseOffset, endOffset, maxTimestampMs, position: this.#world.logs.positionOfLast }, records)
+    this.#tail.push({ index, baseOffset, endOffset, maxTimestampMs, position }, records)
     this.#queue.push(index, endOffset, onSettled)
     this.#hot.admit(this, records.length)
     this.unarchivedSinceMs ??= nowMs
     this.unarchivedBytes += records.length
-    this.counters.appendedBatches += 1
-    this.counters.appendedBytes += records.length
+  }
+
+  #takeInControl(index: LogIndex, payload: Uint8Array): void {
+    const decoded = decodeControl(payload)
+    assert(decoded.ok, 'PART-2: control entries of the log decode')
+    this.state.noteControl(index)
+    this.#applyControl(decoded.value)
+  }
+
+  #applyControl(entry: ControlEntry): void {
+    const forgotten = this.state.applyControl(entry)
+    this.#noteUnarchived(entry, forgotten)
+    this.#onForgotten(forgotten)
   }
 
   #refuse(
@@ -513,9 +618,7 @@ export class Partition implements PartitionView, Coolable {
   #applyControls(index: LogIndex): void {
     while ((this.#controls[0]?.index ?? Infinity) <= index) {
       const { entry, resolve } = assertDefined(this.#controls.shift(), 'a control entry waits')
-      const forgotten = this.state.applyControl(entry)
-      this.#noteUnarchived(entry, forgotten)
-      this.#onForgotten(forgotten)
+      this.#applyControl(entry)
       resolve()
     }
   }

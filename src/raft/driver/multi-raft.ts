@@ -96,6 +96,7 @@ export class MultiRaft {
       isBehind: () => this.#writer.isBehind,
       isClosed: () => this.#isClosed,
       onRecalled: (group) => this.#recalled(group),
+      onMoved: ({ number }) => options.machines.moved(number),
       onFatal: (error) => this.#fail(error),
     })
     this.#orphans = new Orphans({
@@ -124,6 +125,15 @@ export class MultiRaft {
     this.#ticking.add(group)
     this.#enqueue(group)
     return group
+  }
+
+  /** The group is not this node's any more; what is on its way for it comes to nothing. What the WAL has of it goes with its files. */
+  shut(number: number): void {
+    const group = this.#groups.get(number)
+    if (group === undefined) return
+    this.#groups.delete(number)
+    this.#ticking.delete(group)
+    this.#orphans.delete(group)
   }
 
   group(number: number): Group | undefined {
@@ -314,7 +324,7 @@ export class MultiRaft {
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs()
     for (const group of this.#ticking) {
-      if (group.isLeader ? group.isQuiet(this.support, nowMs) : group.isPromised(this.support)) this.#ticking.delete(group)
+      if (group.isLeader ? group.isQuiet(this.support, nowMs) : group.isPromised(this.support)) this.#rest(group)
       else if (group.isLeader || group.mayCampaign(this.support, nowMs)) {
         group.node.tick()
         this.#enqueue(group)
@@ -323,6 +333,14 @@ export class MultiRaft {
     }
     this.#reads.giveUp()
     this.#orphans.campaign()
+  }
+
+  /** Its clock stands. The last message may have told a member of more than it had then: it hears once more what is committed. */
+  #rest(group: Group): void {
+    this.#ticking.delete(group)
+    if (!group.isLeader) return
+    group.node.heartbeat()
+    this.#enqueue(group)
   }
 
   #tellResigned(group: Group, nowMs: number): void {

@@ -13,6 +13,8 @@ export interface WalKeepingOptions {
   readonly isClosed: () => boolean
   /** Entries that somebody needed are there. */
   readonly onRecalled: (group: Group) => void
+  /** What the group keeps stands elsewhere now. */
+  readonly onMoved: (group: Group) => void
   readonly onFatal: (error: unknown) => void
 }
 
@@ -55,12 +57,13 @@ export class WalKeeping {
   }
 
   async #moveForward(group: Group): Promise<void> {
-    const { store, isBehind } = this.#options
+    const { store, isBehind, onMoved } = this.#options
     group.isMoving = true
     try {
       if (!(await this.#recallAll(group)) || isBehind()) return
       const { term, vote, log } = group.node.raft
       store.moveForward({ group: group.number, log: group.log, hard: { term, vote, commit: log.committed } })
+      onMoved(group)
     } finally {
       group.isMoving = false
     }

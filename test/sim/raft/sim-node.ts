@@ -126,13 +126,13 @@ export class SimNode implements GroupMachines, RaftTransport {
   /** Of all syncs, while the disk is slow. */
   syncMsMax = 4
   starts = 0
-  readonly #options: SimNodeOptions
+  protected readonly options: SimNodeOptions
   readonly #prng: Prng
   readonly #rate: number
 
   constructor(options: SimNodeOptions, rate: number) {
     this.id = options.id
-    this.#options = options
+    this.options = options
     this.#prng = seededPrng(options.seed)
     this.#rate = rate
   }
@@ -144,7 +144,7 @@ export class SimNode implements GroupMachines, RaftTransport {
   // --- life and death
 
   async start(): Promise<void> {
-    const { timeline, settings, id, firstMembers, observer } = this.#options
+    const { timeline, settings, id, observer } = this.options
     const process = new Process(timeline, this.#rate)
     this.process = process
     this.starts += 1
@@ -185,10 +185,14 @@ export class SimNode implements GroupMachines, RaftTransport {
     })
     this.store = store
     this.raft = raft
-    for (const [group, configuration] of firstMembers) {
+    this.openGroups(raft, stored)
+  }
+
+  protected openGroups(raft: MultiRaft, stored: StoredGroups): void {
+    for (const [group, configuration] of this.options.firstMembers) {
       const left = stored.groups.get(group)
       const snapshot = left?.snapshot
-      const base = snapshot === undefined ? undefined : this.#options.bucket.objects.get(keyOf(snapshot))
+      const base = snapshot === undefined ? undefined : this.options.bucket.objects.get(keyOf(snapshot))
       this.applied.set(group, base ?? { index: 0, term: 0, hash: 0, configuration })
       raft.open(group, {
         stored: left,
@@ -208,14 +212,14 @@ export class SimNode implements GroupMachines, RaftTransport {
   }
 
   hold(ms: number): void {
-    if (this.process !== undefined) this.process.heldUntilMs = this.#options.timeline.nowMs + ms
+    if (this.process !== undefined) this.process.heldUntilMs = this.options.timeline.nowMs + ms
   }
 
   async #disk(call: string, process: Process): Promise<undefined> {
     if (call === 'sync') {
       const ms = this.#prng.next() * this.syncMsMax
       await new Promise<void>((resolve) => {
-        this.#options.timeline.at(this.#options.timeline.nowMs + ms, () => process.do(resolve))
+        this.options.timeline.at(this.options.timeline.nowMs + ms, () => process.do(resolve))
       })
     }
     return undefined
@@ -224,10 +228,10 @@ export class SimNode implements GroupMachines, RaftTransport {
   // --- the network
 
   send(to: number, envelopes: readonly Envelope[]): void {
-    this.#options.observer.onSent(this, to, envelopes)
+    this.options.observer.onSent(this, to, envelopes)
     const arriving = this.#overTheWire(to, envelopes)
     this.#carry(to, (raft, node) => {
-      this.#options.observer.onDelivered(node, arriving)
+      this.options.observer.onDelivered(node, arriving)
       raft.receive(this.id, arriving)
     })
   }
@@ -248,8 +252,8 @@ export class SimNode implements GroupMachines, RaftTransport {
   }
 
   #carry(to: number, deliver: (raft: MultiRaft, node: SimNode) => void): void {
-    this.#options.network.send(this.id, to, () => {
-      const node = this.#options.nodeOf(to)
+    this.options.network.send(this.id, to, () => {
+      const node = this.options.nodeOf(to)
       const { raft, process } = node ?? {}
       process?.do(() => {
         if (raft !== undefined && node?.raft === raft) deliver(raft, node)
@@ -269,12 +273,12 @@ export class SimNode implements GroupMachines, RaftTransport {
         configuration: before.configuration,
       }
       this.applied.set(group, now)
-      this.#options.observer.onApplied(this, group, entry, now)
+      this.options.observer.onApplied(this, group, entry, now)
     }
   }
 
   prepare(group: number, snapshot: RaftSnapshot): Promise<unknown> {
-    const { bucket, timeline } = this.#options
+    const { bucket, timeline } = this.options
     const { process } = this
     return new Promise((resolve, reject) => {
       timeline.at(timeline.nowMs + this.#prng.next() * 20, () =>
@@ -291,7 +295,7 @@ export class SimNode implements GroupMachines, RaftTransport {
   install(group: number, snapshot: RaftSnapshot, prepared: unknown): void {
     const now = prepared as Applied
     this.applied.set(group, now)
-    this.#options.observer.onInstalled(this, group, snapshot, now)
+    this.options.observer.onInstalled(this, group, snapshot, now)
   }
 
   wantSnapshot(group: number): void {
@@ -299,8 +303,11 @@ export class SimNode implements GroupMachines, RaftTransport {
     process?.after(this.#prng.next() * 50, () => this.snapshot(group))
   }
 
+  /** Machines here remember no places. */
+  moved(_group: number): void {}
+
   onRole(group: number, view: RoleView): void {
-    this.#options.observer.onRole(this, group, view)
+    this.options.observer.onRole(this, group, view)
   }
 
   /** Takes a snapshot of what is applied, and lets the log before it go. */
@@ -311,7 +318,7 @@ export class SimNode implements GroupMachines, RaftTransport {
     const { configuration } = member.node.raft
     const key = `${group}/${now.index}/${now.hash}`
     const snapshot: RaftSnapshot = { index: now.index, term: now.term, configuration, pointer: new Uint8Array(Buffer.from(key)) }
-    this.#options.bucket.objects.set(key, { ...now, configuration })
+    this.options.bucket.objects.set(key, { ...now, configuration })
     this.raft?.compact(group, snapshot)
   }
 }
