@@ -6,21 +6,12 @@
 import { assert, assertDefined } from '../../base/assert.ts'
 import { OpError } from '../../base/op-error.ts'
 import { fail, type Outcome, succeed } from '../../base/outcome.ts'
-import {
-  leaderEpoch,
-  type LeaderEpoch,
-  type LogIndex,
-  offset,
-  type Offset,
-  partitionIndex,
-  type PartitionIndex,
-} from '../../model/ids.ts'
+import { type LeaderEpoch, type LogIndex, offset, type Offset, partitionIndex, type PartitionIndex } from '../../model/ids.ts'
 import type { WalPosition } from '../../model/entry.ts'
 import type { PlacedEntry, ReplicatedLog } from '../../model/replicated-log.ts'
 import { encodeTransactionMarker, ErrorCode, type RecordError } from '../../protocol/index.ts'
 import { type BatchDigest, digestOf, type Extent } from '../../../tiers/stream/core/index.ts'
 import type {
-  AbortedRange,
   ActiveProducer,
   AppendRequest,
   AppendResult,
@@ -43,8 +34,9 @@ import type { Coolable, HotCache } from '../hot-cache.ts'
 import type { ArchivedRun, BrokerWorld } from '../ports.ts'
 import { AppendOrder } from './append-order.ts'
 import { CommitQueue, type OnSettled } from './commit-queue.ts'
-import { endOffsetOfRun, LogReader, type ReadRange } from './log-reader.ts'
+import { LogReader, type ReadRange } from './log-reader.ts'
 import { ReadWaiters } from './read-waiters.ts'
+import { VisibleReads } from './visible-reads.ts'
 
 export interface PartitionParts {
   readonly topicName: string
@@ -57,7 +49,6 @@ export interface PartitionParts {
   readonly onForgotten: (forgotten: Forgotten) => void
 }
 
-const noneAborted: readonly AbortedRange[] = []
 const noRecordErrors: readonly RecordError[] = []
 
 const markerRefusals = {
@@ -103,6 +94,7 @@ export class Partition implements PartitionView, Coolable {
   readonly #hot: HotCache
   readonly #tail = new TailIndex()
   readonly #reader: LogReader
+  readonly #reads: VisibleReads
   readonly #order = new AppendOrder()
   readonly #queue = new CommitQueue()
   readonly #onForgotten: (forgotten: Forgotten) => void
@@ -111,7 +103,6 @@ export class Partition implements PartitionView, Coolable {
   #undos: Array<{ readonly index: number; readonly undo: BatchUndo }> = []
   #highWatermark: number
   readonly #readers = new ReadWaiters()
-  /** The error all are answered with, once the partition is no longer served here. */
   #gone: number | undefined
 
   constructor(parts: PartitionParts) {
@@ -124,6 +115,14 @@ export class Partition implements PartitionView, Coolable {
     this.#onForgotten = parts.onForgotten
     this.#reader = new LogReader({ state: parts.state, tail: this.#tail, logs: parts.world.logs, archive: parts.world.archive })
     this.#highWatermark = parts.state.endOffset
+    this.#reads = new VisibleReads({
+      topicName: parts.topicName,
+      state: parts.state,
+      log: parts.log,
+      reader: this.#reader,
+      world: parts.world,
+      view: this,
+    })
     this.unarchivedBytes = parts.state.extents.reduce((sum, extent) => sum + extent.length, 0)
     if (parts.state.endOffset > parts.state.archivedEndOffset) this.unarchivedSinceMs = parts.world.clock.nowMs()
   }
@@ -162,6 +161,11 @@ export class Partition implements PartitionView, Coolable {
 
   get archivedEndOffset(): number {
     return this.state.segments.length === 0 ? -1 : this.state.archivedEndOffset
+  }
+
+  /** The error all are answered with, once the partition is no longer served here. */
+  get goneCode(): number | undefined {
+    return this.#gone
   }
 
   get isGone(): boolean {
@@ -237,45 +241,7 @@ export class Partition implements PartitionView, Coolable {
   }
 
   read(request: ReadRequest): ReadResult | Promise<ReadResult> {
-    if (this.#gone !== undefined) return this.#failed(this.#gone)
-    if (!this.log.isCurrent) return this.#readOnceConfirmed(request)
-    return this.#read(request)
-  }
-
-  async #readOnceConfirmed(request: ReadRequest): Promise<ReadResult> {
-    const isCurrent = await new Promise<boolean>((resolve) => {
-      this.log.confirm(resolve)
-    })
-    if (this.#gone !== undefined) return this.#failed(this.#gone)
-    return isCurrent ? this.#read(request) : this.#failed(ErrorCode.NOT_LEADER_OR_FOLLOWER)
-  }
-
-  #read(request: ReadRequest): ReadResult | Promise<ReadResult> {
-    if (request.offset < this.state.logStartOffset || request.offset > this.state.endOffset) {
-      return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
-    }
-    const { maxBytes, minOneBatch, committedOnly = false } = request
-    const endOffset = committedOnly ? this.lastStableOffset : this.#highWatermark
-    // As Kafka: what is in the log and not visible yet is no error.
-    if (request.offset >= endOffset) return this.#records({ batches: [], bytes: 0 }, request)
-    const run = this.#reader.read({ offset: request.offset, endOffset, maxBytes, minOneBatch })
-    if (!(run instanceof Promise)) return this.#records(run, request)
-    return run.then(
-      (read) => this.#records(read, request),
-      (error: unknown) => {
-        if (this.#gone !== undefined) return this.#failed(this.#gone)
-        // Retention has passed the offset while it was being read.
-        if (request.offset < this.state.logStartOffset) return this.#failed(ErrorCode.OFFSET_OUT_OF_RANGE)
-        const failure = failureOf(error)
-        this.#world.log.error('a read failed', {
-          topic: this.topicName,
-          partition: this.state.index,
-          offset: request.offset,
-          error,
-        })
-        return this.#failed(failure.errorCode)
-      },
-    )
+    return this.#reads.read(request)
   }
 
   /** Whole batches of visible records for building a segment. */
@@ -283,23 +249,12 @@ export class Partition implements PartitionView, Coolable {
     return this.#reader.read({ ...range, minOneBatch: true })
   }
 
-  async offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
-    for await (const batch of this.#reader.batchesFrom(timestampMs, this.#highWatermark)) {
-      const found = this.#world.findByTimestamp(batch, timestampMs, this.state.logStartOffset)
-      if (found === undefined) continue
-      if (found.offset >= this.#highWatermark) return undefined
-      return {
-        offset: offset(found.offset),
-        timestampMs: found.timestampMs,
-        leaderEpoch: leaderEpoch(this.state.epochAt(found.offset)),
-      }
-    }
-    return undefined
+  offsetForTimestamp(timestampMs: number): Promise<OffsetAndTimestamp | undefined> {
+    return this.#reads.offsetForTimestamp(timestampMs)
   }
 
-  async offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
-    const max = this.#reader.maxTimestampMs(this.#highWatermark)
-    return max < 0 ? undefined : this.offsetForTimestamp(max)
+  offsetOfMaxTimestamp(): Promise<OffsetAndTimestamp | undefined> {
+    return this.#reads.offsetOfMaxTimestamp()
   }
 
   /** Gives up every record below `before` (−1: all that are visible); the log start once that is committed. */
@@ -596,23 +551,6 @@ export class Partition implements PartitionView, Coolable {
 
   #appended(baseOffset: number, logAppendTimeMs: number): AppendResult {
     return { kind: 'appended', baseOffset: offset(baseOffset), logAppendTimeMs, logStartOffset: this.logStartOffset }
-  }
-
-  #records(run: ArchivedRun, { offset: from, committedOnly = false }: ReadRequest): ReadResult {
-    const last = committedOnly ? run.batches.at(-1) : undefined
-    return {
-      kind: 'records',
-      batches: run.batches,
-      bytes: run.bytes,
-      aborted: last === undefined ? noneAborted : this.state.transactions.abortedWithin(from, endOffsetOfRun(last)),
-      highWatermark: this.highWatermark,
-      lastStableOffset: this.lastStableOffset,
-      logStartOffset: this.logStartOffset,
-    }
-  }
-
-  #failed(errorCode: number): ReadResult {
-    return { kind: 'error', errorCode, highWatermark: this.highWatermark, logStartOffset: this.logStartOffset }
   }
 
   #applyControls(index: LogIndex): void {

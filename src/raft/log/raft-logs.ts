@@ -259,4 +259,3 @@ export class RaftLogs implements GroupMachines {
     return new OpError('busy', { code: 'GROUP_BUSY', detail })
   }
 }
-

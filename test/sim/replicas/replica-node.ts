@@ -28,8 +28,9 @@ export interface ReplicaObserver {
   onCounted(what: string): void
 }
 
+const withoutBucket = (): OpError => new OpError('missing', { code: 'NO_BUCKET', detail: 'this simulation has no bucket' })
 const noBucket = (): never => {
-  throw new OpError('missing', { code: 'NO_BUCKET', detail: 'this simulation has no bucket' })
+  throw withoutBucket()
 }
 
 export class ReplicaNode extends SimNode implements ReplicaListener {
@@ -56,7 +57,7 @@ export class ReplicaNode extends SimNode implements ReplicaListener {
   }
 
   get #snapshots() {
-    return { prepare: () => Promise.reject(noBucket()), install: noBucket, wantSnapshot: noBucket }
+    return { prepare: () => Promise.reject(withoutBucket()), install: noBucket, wantSnapshot: noBucket }
   }
 
   #world(logs: RaftLogs): BrokerWorld {

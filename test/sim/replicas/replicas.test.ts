@@ -13,5 +13,6 @@ it('what was acknowledged stays, once and in order, and replicas are the same', 
     for (const [what, count] of Object.entries(counts)) sums[what] = (sums[what] ?? 0) + count
   }
   // What is rare was met.
-  for (const what of ['acknowledged', 'led', 'deposed', 'taken back', 'transactions', 'moved']) expect(sums[what], what).toBeGreaterThan(0)
+  for (const what of ['acknowledged', 'led', 'deposed', 'taken back', 'transactions', 'moved'])
+    expect(sums[what], what).toBeGreaterThan(0)
 })

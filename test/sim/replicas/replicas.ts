@@ -178,7 +178,13 @@ class Run {
     const values = Array.from({ length: count }, (_, at) => `${id}:${sequence + at}`)
     for (;;) {
       const answer = await this.#ask(group, (replica, done) => {
-        const records = values.map((value, at) => ({ offset: at, timestamp: 1, key: null, value: Buffer.from(value), headers: [] }))
+        const records = values.map((value, at) => ({
+          offset: at,
+          timestamp: 1,
+          key: null,
+          value: Buffer.from(value),
+          headers: [],
+        }))
         const batch = { records, producerId: id, producerEpoch: 0, baseSequence: sequence, isTransactional }
         replica.append({ records: encodeBatch(batch, { crc32c }), acks: -1 }, done)
       })
@@ -250,7 +256,9 @@ class Run {
     ends.term = term
     this.#count('led')
     if (replica.highWatermark < ends.end)
-      throw new Breach(`node ${node.id} leads group ${group} with ${replica.highWatermark} visible, ${ends.end} were acknowledged`)
+      throw new Breach(
+        `node ${node.id} leads group ${group} with ${replica.highWatermark} visible, ${ends.end} were acknowledged`,
+      )
   }
 
   // --- faults
@@ -315,7 +323,8 @@ class Run {
       () => {
         note(`node ${node.id} lets go of WAL files`)
         const { raft, store } = node
-        if (raft !== undefined && store !== undefined) this.#do(() => raft.releaseBelow(store.usage().newestFile).catch(() => undefined))
+        if (raft !== undefined && store !== undefined)
+          this.#do(() => raft.releaseBelow(store.usage().newestFile).catch(() => undefined))
       },
     ]
     this.#one(choices)()
@@ -383,7 +392,8 @@ class Run {
       }
     }
     for (const { offset: at, value } of this.#acked.get(group)!)
-      if (found.get(at) !== value) throw new Breach(`group ${group}: ${value} was acknowledged at ${at}, where ${found.get(at)} is`)
+      if (found.get(at) !== value)
+        throw new Breach(`group ${group}: ${value} was acknowledged at ${at}, where ${found.get(at)} is`)
     this.#checkSequences(group, [...found.values()])
   }
 
