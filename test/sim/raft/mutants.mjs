@@ -4,6 +4,8 @@
  */
 const core = 'src/raft/core/'
 const driver = 'src/raft/driver/'
+const logs = 'src/raft/log/'
+const broker = 'src/broker/'
 
 /** @type {ReadonlyArray<{name: string, file: string, find: string, put: string, profile?: string}>} */
 export const mutants = [
@@ -215,5 +217,68 @@ export const mutants = [
     file: `${driver}wal-store.ts`,
     find: '    this.#bootPosition = this.#node(0, 0, encodeBoot(boot))\n    await this.#wal.durable()\n',
     put: '    await this.#wal.durable()\n',
+  },
+  {
+    name: 'rests before everybody knows what is committed',
+    file: `${driver}multi-raft.ts`,
+    find: '    group.node.heartbeat()\n    this.#enqueue(group)\n',
+    put: '',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker keeps batches of its time as the leader that were never committed',
+    file: `${broker}partition/partition.ts`,
+    find: 'this.state.undo(last.undo)',
+    put: 'void last.undo',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker remembers sequences of batches that left the log',
+    file: `${broker}core/partition-state.ts`,
+    find: 'this.producers.putBack(producer)',
+    put: 'void producer',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker takes a transaction for ended whose marker left the log',
+    file: `${broker}core/transaction-index.ts`,
+    find: 'else if (!isOpen) this.#reopen(producerId, firstOffset)',
+    put: 'void isOpen',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker keeps a leader epoch of which nothing was committed',
+    file: `${broker}core/partition-state.ts`,
+    find: 'if ((this.epochs.at(-1)?.startOffset ?? -1) >= endOffset) this.epochs.pop()',
+    put: '',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker is not told where its batches stand once they were moved',
+    file: `${driver}wal-keeping.ts`,
+    find: '      onMoved(group)\n',
+    put: '',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker answers reads without a lease, and asks nobody',
+    file: `${broker}partition/visible-reads.ts`,
+    find: 'if (!this.#log.isCurrent) return this.#readOnceConfirmed(request)',
+    put: '',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker refuses a producer by what it knew when it led',
+    file: `${broker}partition/partition.ts`,
+    find: '    if (this.log.isCurrent) {\n',
+    put: '    if (this.log.isLeading) {\n',
+    profile: 'brokers',
+  },
+  {
+    name: 'a broker leads before it has taken in what was there',
+    file: `${logs}raft-logs.ts`,
+    find: ' || raft.log.termAt(log.committed) !== term',
+    put: '',
+    profile: 'brokers',
   },
 ]

@@ -5,11 +5,13 @@
 import { type Prng, seededPrng } from '../../../src/base/prng.ts'
 import { type Configuration, emptyConfiguration, type NodeChange, type RaftEntry } from '../../../src/raft/core/index.ts'
 import { multiRaftDefaults, type MultiRaftSettings } from '../../../src/raft/driver/settings.ts'
+import { simulateReplicas } from '../replicas/replicas.ts'
 import { Breach, Invariants } from './invariants.ts'
 import { SimNode, type SnapshotBucket } from './sim-node.ts'
 import { goodLinks, Network, Timeline } from './world.ts'
 
-export const profiles = ['calm', 'partitions', 'crashes', 'disks', 'membership', 'everything'] as const
+/** `brokers`: partitions and producers on the logs, see ../replicas; the others look at Raft alone. */
+export const profiles = ['calm', 'partitions', 'crashes', 'disks', 'membership', 'everything', 'brokers'] as const
 export type Profile = (typeof profiles)[number]
 
 export interface RunOptions {
@@ -42,7 +44,9 @@ const turnOver = (): Promise<void> =>
   })
 
 export async function simulate(options: RunOptions): Promise<RunResult> {
-  const run = new Run(options)
+  const profile = options.profile ?? profiles[options.seed % profiles.length]!
+  if (profile === 'brokers') return { profile, healedMs: undefined, ...(await simulateReplicas(options)) }
+  const run = new Run(options, profile)
   return run.go()
 }
 
@@ -65,10 +69,10 @@ class Run {
   readonly #acked = new Map<number, Map<number, string>>()
   #isFaulty = true
 
-  constructor(options: RunOptions) {
+  constructor(options: RunOptions, profile: Profile) {
     this.#options = options
     this.#prng = seededPrng(options.seed)
-    this.#profile = options.profile ?? profiles[options.seed % profiles.length]!
+    this.#profile = profile
     this.#timeline = new Timeline(this.#prng)
     this.#network = new Network(this.#timeline, this.#prng)
     const size = this.#prng.next() < 0.7 ? 3 : 5

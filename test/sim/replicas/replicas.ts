@@ -11,16 +11,25 @@ import { offset } from '../../../src/model/ids.ts'
 import { decodeRecords, encodeBatch, ErrorCode, isControlBatch, leaderEpochOf } from '../../../src/protocol/index.ts'
 import { emptyConfiguration } from '../../../src/raft/core/index.ts'
 import { multiRaftDefaults } from '../../../src/raft/driver/settings.ts'
+import { Breach } from '../raft/invariants.ts'
 import { goodLinks, Network, Timeline } from '../raft/world.ts'
 import { ReplicaNode } from './replica-node.ts'
 
-export interface ReplicasResult {
-  readonly counts: Readonly<Record<string, number>>
-  readonly schedule: readonly string[]
-  readonly breach: string | undefined
+export interface ReplicasOptions {
+  readonly seed: number
+  /** Of faults, by true time. */
+  readonly faultyMs?: number
+  /** Faults that are left out, by their number. */
+  readonly without?: ReadonlySet<number>
 }
 
-class Breach extends Error {}
+export interface ReplicasResult {
+  readonly seed: number
+  readonly breach: { readonly invariant: string; readonly detail: string; readonly atMs: number } | undefined
+  readonly schedule: readonly string[]
+  readonly events: number
+  readonly counts: Readonly<Record<string, number>>
+}
 
 const healMs = 8_000
 const answerMs = 400
@@ -47,11 +56,12 @@ interface Acked {
   readonly value: string
 }
 
-export async function simulateReplicas(seed: number, faultyMs: number): Promise<ReplicasResult> {
-  return new Run(seed).go(faultyMs)
+export async function simulateReplicas(options: ReplicasOptions): Promise<ReplicasResult> {
+  return new Run(options).go()
 }
 
 class Run {
+  readonly #options: ReplicasOptions
   readonly #prng: Prng
   readonly #timeline: Timeline
   readonly #network: Network
@@ -63,10 +73,13 @@ class Run {
   readonly #counts: Record<string, number> = {}
   readonly #schedule: string[] = []
   #isFaulty = true
+  #fault = 0
+  #events = 0
   #failure: unknown
 
-  constructor(seed: number) {
-    this.#prng = seededPrng(seed)
+  constructor(options: ReplicasOptions) {
+    this.#options = options
+    this.#prng = seededPrng(options.seed)
     this.#timeline = new Timeline(this.#prng)
     this.#network = new Network(this.#timeline, this.#prng)
     const ids = [1, 2, 3]
@@ -107,24 +120,37 @@ class Run {
     }
   }
 
-  async go(faultyMs: number): Promise<ReplicasResult> {
+  async go(): Promise<ReplicasResult> {
     const onRejection = (error: unknown): void => this.#fail(error)
     process.on('unhandledRejection', onRejection)
     try {
       for (const node of this.#nodes.values()) this.#do(() => node.start())
       for (const producer of this.#producers) this.#do(() => this.#produce(producer))
+      for (const group of groups) this.#do(() => this.#consume(group))
       this.#faultEvery(200)
-      await this.#until(faultyMs)
+      await this.#until(this.#options.faultyMs ?? 6_000)
       this.#heal()
       await this.#until(this.#timeline.nowMs + healMs)
       await this.#checkEnd()
-      return { counts: this.#counts, schedule: this.#schedule, breach: undefined }
+      return this.#result(undefined)
     } catch (error) {
-      const breach = error instanceof Breach ? error.message : String((error as Error).stack)
-      return { counts: this.#counts, schedule: this.#schedule, breach: `at ${Math.round(this.#timeline.nowMs)} ms: ${breach}` }
+      return this.#result(error)
     } finally {
       for (const node of this.#nodes.values()) node.stop('kill', this.#prng)
       process.off('unhandledRejection', onRejection)
+    }
+  }
+
+  #result(error: unknown): ReplicasResult {
+    const isBreach = error instanceof Breach
+    const detail = isBreach ? error.message : String((error as Error | undefined)?.stack)
+    const atMs = Math.round(this.#timeline.nowMs)
+    return {
+      seed: this.#options.seed,
+      breach: error === undefined ? undefined : { invariant: isBreach ? error.invariant : 'crash', detail, atMs },
+      schedule: this.#schedule,
+      events: this.#events,
+      counts: this.#counts,
     }
   }
 
@@ -146,6 +172,7 @@ class Run {
       if (event === undefined) return
       event()
       await turnOver()
+      this.#events += 1
       if (this.#failure !== undefined) throw this.#failure as Error
     }
   }
@@ -194,7 +221,7 @@ class Run {
         if (isTransactional) producer.inTransaction += 1
         return
       }
-      if (!this.#mayRepeat(answer)) throw new Breach(`producer ${id}, sequence ${sequence}: ${JSON.stringify(answer)}`)
+      if (!this.#mayRepeat(answer)) throw new Breach('S17', `producer ${id}, sequence ${sequence}: ${JSON.stringify(answer)}`)
     }
   }
 
@@ -209,7 +236,7 @@ class Run {
         this.#count('transactions')
         return
       }
-      if (!this.#mayRepeat(answer)) throw new Breach(`marker of producer ${producer.id}: ${JSON.stringify(answer)}`)
+      if (!this.#mayRepeat(answer)) throw new Breach('S17', `marker of producer ${producer.id}: ${JSON.stringify(answer)}`)
     }
   }
 
@@ -240,6 +267,31 @@ class Run {
     return answer
   }
 
+  // --- consumers
+
+  /** S13, seen from a consumer: whoever answers shows all that was acknowledged before it was asked. */
+  async #consume(group: number): Promise<void> {
+    while (this.#isFaulty) {
+      await this.#sleep(10 + this.#prng.below(60))
+      const node = this.#one([...this.#nodes.values()])
+      const replica = node.replicas.get(group)
+      const { end } = this.#ends.get(group)!
+      node.process?.do(() => {
+        if (replica !== undefined) this.#do(() => this.#read({ node: node.id, group, replica, end }))
+      })
+    }
+  }
+
+  async #read(asked: { node: number; group: number; replica: Partition; end: number }): Promise<void> {
+    const { node, group, replica, end } = asked
+    const isCurrent = replica.log.isCurrent
+    const read = await replica.read({ offset: offset(0), maxBytes: 1, minOneBatch: true })
+    if (read.kind === 'error') return
+    this.#count(isCurrent ? 'read by lease' : 'read once confirmed')
+    if (read.highWatermark < end)
+      throw new Breach('S13', `node ${node} shows group ${group} up to ${read.highWatermark}, ${end} were acknowledged`)
+  }
+
   #onAcked(group: number, acked: Acked): void {
     this.#count('acknowledged')
     this.#acked.get(group)!.push(acked)
@@ -252,11 +304,12 @@ class Run {
     const ends = this.#ends.get(group)!
     const replica = node.replicas.get(group)!
     if (term < ends.term) return
-    if (term === ends.term) throw new Breach(`two nodes lead group ${group} in term ${term}`)
+    if (term === ends.term) throw new Breach('S1', `two nodes lead group ${group} in term ${term}`)
     ends.term = term
     this.#count('led')
     if (replica.highWatermark < ends.end)
       throw new Breach(
+        'S17',
         `node ${node.id} leads group ${group} with ${replica.highWatermark} visible, ${ends.end} were acknowledged`,
       )
   }
@@ -267,6 +320,7 @@ class Run {
     const again = (): void => {
       this.#timeline.at(this.#timeline.nowMs + ms * (0.5 + this.#prng.next()), () => {
         if (!this.#isFaulty) return
+        this.#fault += 1
         this.#happen()
         again()
       })
@@ -280,15 +334,17 @@ class Run {
     const leaders = up.filter(({ replicas }) => [...replicas.values()].some(({ log }) => log.isLeading))
     const node = leaders.length > 0 && this.#prng.next() < 0.7 ? this.#one(leaders) : up.length > 0 ? this.#one(up) : undefined
     if (node === undefined) return
-    const note = (what: string): void => {
-      this.#schedule.push(`${Math.round(this.#timeline.nowMs)} ms: ${what}`)
+    const note = (what: string): boolean => {
+      if (this.#options.without?.has(this.#fault) === true) return false
+      this.#schedule.push(`#${this.#fault} at ${Math.round(this.#timeline.nowMs)} ms: ${what}`)
+      return true
     }
     const others = [...this.#nodes.keys()].filter((id) => id !== node.id)
     const choices: Array<() => void> = [
       () => {
         const how = this.#prng.next() < 0.5 ? 'kill' : 'power'
         const backMs = 50 + this.#prng.below(1_000)
-        note(`node ${node.id} ends (${how}), back after ${backMs} ms`)
+        if (!note(`node ${node.id} ends (${how}), back after ${backMs} ms`)) return
         node.stop(how, this.#prng)
         for (const id of others) this.#nodes.get(id)?.process?.do(() => this.#nodes.get(id)?.raft?.disconnected(node.id))
         this.#timeline.at(this.#timeline.nowMs + backMs, () => {
@@ -296,7 +352,7 @@ class Run {
         })
       },
       () => {
-        note(`node ${node.id} is cut off`)
+        if (!note(`node ${node.id} is cut off`)) return
         for (const id of others) {
           if (this.#prng.next() < 0.9) this.#network.cut(node.id, id)
           if (this.#prng.next() < 0.9) this.#network.cut(id, node.id)
@@ -304,24 +360,24 @@ class Run {
       },
       () => {
         const ms = 50 + this.#prng.below(1_500)
-        note(`node ${node.id} stands still for ${ms} ms`)
+        if (!note(`node ${node.id} stands still for ${ms} ms`)) return
         node.hold(ms)
       },
       () => {
-        note('the network heals')
+        if (!note('the network heals')) return
         this.#reconnect()
       },
       () => {
-        note('messages are lost')
+        if (!note('messages are lost')) return
         this.#network.faults = { loss: 0.1, duplication: 0.1, reordering: 0.1, delayMsMax: 20 }
       },
       () => {
         const to = this.#one(others)
-        note(`node ${node.id} hands over to ${to}`)
+        if (!note(`node ${node.id} hands over to ${to}`)) return
         for (const group of groups) node.raft?.transfer(group, to)
       },
       () => {
-        note(`node ${node.id} lets go of WAL files`)
+        if (!note(`node ${node.id} lets go of WAL files`)) return
         const { raft, store } = node
         if (raft !== undefined && store !== undefined)
           this.#do(() => raft.releaseBelow(store.usage().newestFile).catch(() => undefined))
@@ -354,10 +410,10 @@ class Run {
       const [first, ...others] = replicas
       for (const other of others) {
         if (Buffer.compare(first!.state.encode(), other.state.encode()) !== 0)
-          throw new Breach(`group ${group}: replicas differ: ${told(first!)} and ${told(other)}`)
+          throw new Breach('S17', `group ${group}: replicas differ: ${told(first!)} and ${told(other)}`)
       }
       const leader = replicas.find(({ log }) => log.isLeading)
-      if (leader === undefined) throw new Breach(`group ${group} has no leader`)
+      if (leader === undefined) throw new Breach('S17', `group ${group} has no leader`)
       await this.#whileTimeRuns(this.#checkRecords(group, leader))
     }
   }
@@ -377,15 +433,15 @@ class Run {
     let epoch = 0
     for (let at = 0; at < replica.highWatermark;) {
       const read = await replica.read({ offset: offset(at), maxBytes: 300, minOneBatch: true })
-      if (read.kind === 'error') throw new Breach(`group ${group} cannot be read at ${at}: ${read.errorCode}`)
+      if (read.kind === 'error') throw new Breach('S17', `group ${group} cannot be read at ${at}: ${read.errorCode}`)
       for (const batch of read.batches) {
         const next = leaderEpochOf(batch)
-        if (next < epoch) throw new Breach(`group ${group}: epoch ${next} behind ${epoch}`)
+        if (next < epoch) throw new Breach('S17', `group ${group}: epoch ${next} behind ${epoch}`)
         epoch = next
         const decoded = decodeRecords(batch, 0, () => new Uint8Array(0))
-        if (decoded.kind === 'malformed') throw new Breach(`group ${group}: ${decoded.detail}`)
+        if (decoded.kind === 'malformed') throw new Breach('S17', `group ${group}: ${decoded.detail}`)
         for (const record of decoded.records) {
-          if (record.offset !== at) throw new Breach(`group ${group}: offset ${record.offset} where ${at} is due`)
+          if (record.offset !== at) throw new Breach('S17', `group ${group}: offset ${record.offset} where ${at} is due`)
           if (!isControlBatch(batch)) found.set(record.offset, Buffer.from(record.value ?? []).toString())
           at = record.offset + 1
         }
@@ -393,7 +449,7 @@ class Run {
     }
     for (const { offset: at, value } of this.#acked.get(group)!)
       if (found.get(at) !== value)
-        throw new Breach(`group ${group}: ${value} was acknowledged at ${at}, where ${found.get(at)} is`)
+        throw new Breach('S17', `group ${group}: ${value} was acknowledged at ${at}, where ${found.get(at)} is`)
     this.#checkSequences(group, [...found.values()])
   }
 
@@ -403,7 +459,7 @@ class Run {
     for (const value of values) {
       const [producer, sequence] = value.split(':') as [string, string]
       const due = next.get(producer) ?? 0
-      if (Number(sequence) !== due) throw new Breach(`group ${group}: ${value} where ${due} is due`)
+      if (Number(sequence) !== due) throw new Breach('S17', `group ${group}: ${value} where ${due} is due`)
       next.set(producer, due + 1)
     }
   }
