@@ -11,13 +11,8 @@ import { silentLog } from '../../../src/base/log.ts'
 import { seededPrng } from '../../../src/base/prng.ts'
 import type { RaftTransport } from '../../../src/raft/ports.ts'
 import { InMemoryNetwork } from '../../../src/raft/transport/in-memory.ts'
-import {
-  type PeerAddress,
-  TcpTransport,
-  tcpTransportDefaults,
-  type TcpTransportOptions,
-  type TransportTls,
-} from '../../../src/raft/transport/tcp-transport.ts'
+import { linkDefaults, type LinkOptions, type PeerAddress, type TransportTls } from '../../../src/raft/transport/peer-links.ts'
+import { TcpTransport } from '../../../src/raft/transport/tcp-transport.ts'
 import { decodeFrame, encodeHello, wireVersion } from '../../../src/raft/transport/wire.ts'
 import { type Authority, type KeyPair, makeAuthority } from '../../support/certificates.ts'
 import { everyMessage } from './support/messages.ts'
@@ -60,27 +55,27 @@ interface TcpEnd extends End {
 
 class TcpWorld implements World {
   readonly addresses: ReadonlyMap<number, PeerAddress>
-  readonly #more: (id: number) => Partial<TcpTransportOptions>
+  readonly #more: (id: number) => Partial<LinkOptions>
 
-  constructor(addresses: ReadonlyMap<number, PeerAddress>, more: (id: number) => Partial<TcpTransportOptions> = () => ({})) {
+  constructor(addresses: ReadonlyMap<number, PeerAddress>, more: (id: number) => Partial<LinkOptions> = () => ({})) {
     this.addresses = addresses
     this.#more = more
   }
 
-  static async of(more?: (id: number) => Partial<TcpTransportOptions>, host = (_id: number) => '127.0.0.1'): Promise<TcpWorld> {
+  static async of(more?: (id: number) => Partial<LinkOptions>, host = (_id: number) => '127.0.0.1'): Promise<TcpWorld> {
     const ports = await Promise.all([freePort(), freePort(), freePort()])
     return new TcpWorld(new Map(ports.map((port, at) => [at + 1, { host: host(at + 1), port }])), more)
   }
 
   async join(id: number): Promise<TcpEnd> {
     const recorder = new Recorder()
-    const options: TcpTransportOptions = {
+    const options: LinkOptions = {
       id,
       clusterId: 'one',
       listen: this.addresses.get(id)!,
       peers: new Map([...this.addresses].filter(([peer]) => peer !== id)),
       tls: undefined,
-      settings: tcpTransportDefaults,
+      settings: linkDefaults,
       clock: systemClock,
       prng: seededPrng(id),
       log: silentLog,
@@ -165,10 +160,7 @@ describe.each(worlds)('%s', (_, make) => {
 })
 
 describe('a node over TCP', () => {
-  const refusalOf = async (
-    more: (id: number) => Partial<TcpTransportOptions>,
-    host?: (id: number) => string,
-  ): Promise<string> => {
+  const refusalOf = async (more: (id: number) => Partial<LinkOptions>, host?: (id: number) => string): Promise<string> => {
     const world = await TcpWorld.of(more, host)
     const one = await world.join(1)
     await world.join(2)
@@ -189,7 +181,7 @@ describe('a node over TCP', () => {
   })
 
   it('refuses a node whose certificate is for another host', async () => {
-    const tls = (id: number): Partial<TcpTransportOptions> => ({ tls: signed(`IP:${hostOf(id === 1 ? 3 : id)}`) })
+    const tls = (id: number): Partial<LinkOptions> => ({ tls: signed(`IP:${hostOf(id === 1 ? 3 : id)}`) })
     expect(await refusalOf(tls, hostOf)).toBe('the certificate of node 1 is not for 127.0.0.1')
   })
 
@@ -249,7 +241,7 @@ describe('a node over TCP', () => {
       })
     })
     const at = (port: number): PeerAddress => ({ host: '127.0.0.1', port })
-    const settings = { ...tcpTransportDefaults, silentMs: 200 }
+    const settings = { ...linkDefaults, silentMs: 200 }
     const world = new TcpWorld(
       new Map([
         [1, at(own)],
