@@ -14,6 +14,7 @@ import { render, rowsOf } from './report.ts'
 const benchNames: readonly BenchName[] = ['produce', 'consume', 'latency', 'groups', 'compaction', 'start']
 
 const help = `usage: node test/bench/run.mjs produce|consume|latency|groups|compaction|start|all [options]
+       node test/bench/run.mjs transport [options]     Raft's transports beside each other; see its --help
 
 Runs one load by Kafka's own perf tools against our broker and Apache Kafka ${kafkaVersion} in turn (A B A B …), after warm-up
 runs of each that are not measured. Kafka runs with its defaults (no fsync) and 1 GiB of heap; 'beside fsync' has it fsync every append.
@@ -57,7 +58,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const [wanted] = positionals
   const named = benchNames.filter((name) => wanted === 'all' || name === wanted)
   if (named.length === 0 || positionals.length > 1)
-    throw new WrongUsage('name one bench: produce, consume, latency, groups, compaction, start or all')
+    throw new WrongUsage('name one bench: produce, consume, latency, groups, compaction, start, transport or all')
   const ours = values.ours ?? 'chronik'
   if (ours !== 'chronik' && ours !== 'kafka') throw new WrongUsage(`--ours ${ours}: chronik or kafka`)
   if (ours === 'chronik' && !isBrokerBuilt()) throw new Error(`there is no ${brokerProgram()}. Remedy: ${brokerRemedy}`)

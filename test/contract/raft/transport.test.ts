@@ -11,6 +11,9 @@ import { silentLog } from '../../../src/base/log.ts'
 import { seededPrng } from '../../../src/base/prng.ts'
 import type { RaftTransport } from '../../../src/raft/ports.ts'
 import { InMemoryNetwork } from '../../../src/raft/transport/in-memory.ts'
+import { credentials } from '@grpc/grpc-js'
+import { GrpcChannels } from '../../../src/raft/transport/grpc-channels.ts'
+import { GrpcTransport } from '../../../src/raft/transport/grpc-transport.ts'
 import { linkDefaults, type LinkOptions, type PeerAddress, type TransportTls } from '../../../src/raft/transport/peer-links.ts'
 import { TcpTransport } from '../../../src/raft/transport/tcp-transport.ts'
 import { decodeFrame, encodeHello, wireVersion } from '../../../src/raft/transport/wire.ts'
@@ -49,25 +52,38 @@ function inMemory(): Promise<World> {
   return Promise.resolve({ join: join_ })
 }
 
-interface TcpEnd extends End {
-  readonly transport: TcpTransport
+type Make = (options: LinkOptions, recorder: Recorder) => Connected
+const tcp: Make = (options, recorder) => new TcpTransport(options, recorder)
+const grpc: Make = (options, recorder) => new GrpcTransport(options, recorder)
+
+type Connected = TcpTransport | GrpcTransport
+
+interface ConnectedEnd extends End {
+  readonly transport: Connected
 }
 
-class TcpWorld implements World {
+/** What goes through sockets. */
+class ConnectedWorld implements World {
   readonly addresses: ReadonlyMap<number, PeerAddress>
   readonly #more: (id: number) => Partial<LinkOptions>
+  readonly #make: Make
 
-  constructor(addresses: ReadonlyMap<number, PeerAddress>, more: (id: number) => Partial<LinkOptions> = () => ({})) {
+  constructor(make: Make, addresses: ReadonlyMap<number, PeerAddress>, more: (id: number) => Partial<LinkOptions> = () => ({})) {
+    this.#make = make
     this.addresses = addresses
     this.#more = more
   }
 
-  static async of(more?: (id: number) => Partial<LinkOptions>, host = (_id: number) => '127.0.0.1'): Promise<TcpWorld> {
+  static async of(
+    make: Make,
+    more?: (id: number) => Partial<LinkOptions>,
+    host = (_id: number) => '127.0.0.1',
+  ): Promise<ConnectedWorld> {
     const ports = await Promise.all([freePort(), freePort(), freePort()])
-    return new TcpWorld(new Map(ports.map((port, at) => [at + 1, { host: host(at + 1), port }])), more)
+    return new ConnectedWorld(make, new Map(ports.map((port, at) => [at + 1, { host: host(at + 1), port }])), more)
   }
 
-  async join(id: number): Promise<TcpEnd> {
+  async join(id: number): Promise<ConnectedEnd> {
     const recorder = new Recorder()
     const options: LinkOptions = {
       id,
@@ -81,7 +97,7 @@ class TcpWorld implements World {
       log: silentLog,
       ...this.#more(id),
     }
-    const transport = new TcpTransport(options, recorder)
+    const transport = this.#make(options, recorder)
     await transport.start()
     const leave = (): Promise<void> => transport.close()
     leaving.push(leave)
@@ -103,8 +119,10 @@ const signed = (names: string): TransportTls => {
 const hostOf = (id: number): string => `127.0.0.${id}`
 const worlds: ReadonlyArray<readonly [string, () => Promise<World>]> = [
   ['in memory', inMemory],
-  ['over TCP', () => TcpWorld.of()],
-  ['over TLS', () => TcpWorld.of((id) => ({ tls: signed(`IP:${hostOf(id)}`) }), hostOf)],
+  ['over TCP', () => ConnectedWorld.of(tcp)],
+  ['over TLS', () => ConnectedWorld.of(tcp, (id) => ({ tls: signed(`IP:${hostOf(id)}`) }), hostOf)],
+  ['over gRPC', () => ConnectedWorld.of(grpc)],
+  ['over gRPC with TLS', () => ConnectedWorld.of(grpc, (id) => ({ tls: signed(`IP:${hostOf(id)}`) }), hostOf)],
 ]
 
 /** Sends support until it arrives: a connection has to be made first. */
@@ -159,9 +177,12 @@ describe.each(worlds)('%s', (_, make) => {
   })
 })
 
-describe('a node over TCP', () => {
+describe.each([
+  ['TCP', tcp],
+  ['gRPC', grpc],
+])('a node over %s', (_, make) => {
   const refusalOf = async (more: (id: number) => Partial<LinkOptions>, host?: (id: number) => string): Promise<string> => {
-    const world = await TcpWorld.of(more, host)
+    const world = await ConnectedWorld.of(make, more, host)
     const one = await world.join(1)
     await world.join(2)
     await one.recorder.has('node 2 refuses node 1', () => one.transport.status(2)?.refusal !== undefined)
@@ -185,8 +206,51 @@ describe('a node over TCP', () => {
     expect(await refusalOf(tls, hostOf)).toBe('the certificate of node 1 is not for 127.0.0.1')
   })
 
+  it('says which address it cannot have', async () => {
+    const world = await ConnectedWorld.of(make)
+    await world.join(1)
+    await expect(world.join(1)).rejects.toThrow(/cannot listen for peers on 127\.0\.0\.1:\d+: .*(EADDRINUSE|No address added)/)
+  })
+})
+
+describe('a node over gRPC', () => {
+  it('counts its calls, and what became of them', async () => {
+    const world = await ConnectedWorld.of(grpc)
+    const [one, two] = [await world.join(1), await world.join(2)]
+    await areConnected(one, 1, two, 2)
+    const { rpc, channels } = one.transport as GrpcTransport
+    expect(rpc.get(2)?.welcome).toBe(2)
+    expect(rpc.get(2)?.welcomeUs.count).toBe(2)
+    await one.recorder.has('calls to nobody fail by name', () => (rpc.get(3)?.ended.get('UNAVAILABLE') ?? 0) > 0)
+    // One for each peer, whatever is called on them.
+    expect([channels.size, channels.opened]).toEqual([2, 2])
+  })
+
+  it('goes on when something else is said on its port', async () => {
+    const world = await ConnectedWorld.of(grpc)
+    const [one, two] = [await world.join(1), await world.join(2)]
+    for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\xff'.repeat(9000)]) {
+      await answerTo(world.addresses.get(2)!, Buffer.from(bytes, 'latin1')).catch(() => undefined)
+    }
+    await areConnected(one, 1, two, 2)
+  })
+
+  it('closes the channel that was used least when there are too many', async () => {
+    const channels = new GrpcChannels({ credentials: credentials.createInsecure(), channel: {}, channelsMax: 2 })
+    const first = channels.to('127.0.0.1:1')
+    channels.to('127.0.0.1:2')
+    expect(channels.to('127.0.0.1:1')).toBe(first)
+    channels.to('127.0.0.1:3')
+    expect([channels.size, channels.opened, channels.evicted]).toEqual([2, 3, 1])
+    expect(channels.to('127.0.0.1:1')).toBe(first)
+    channels.close()
+    await Promise.resolve()
+  })
+})
+
+describe('a node over TCP', () => {
   it('tells bytes that are none of Raft’s what the port is for, and goes on', async () => {
-    const world = await TcpWorld.of()
+    const world = await ConnectedWorld.of(tcp)
     const [one, two] = [await world.join(1), await world.join(2)]
     for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x00\x00\x00\x05hello', '\xff'.repeat(9000)]) {
       const answer = await answerTo(world.addresses.get(2)!, Buffer.from(bytes, 'latin1'))
@@ -199,7 +263,7 @@ describe('a node over TCP', () => {
   })
 
   it('refuses a later version by name, and bytes behind a good beginning that say nothing', async () => {
-    const world = await TcpWorld.of()
+    const world = await ConnectedWorld.of(tcp)
     await world.join(2)
     const hello = { version: wireVersion + 1, clusterId: 'one', from: 1, to: 2, channel: 'messages' } as const
     const address = world.addresses.get(2)!
@@ -242,7 +306,8 @@ describe('a node over TCP', () => {
     })
     const at = (port: number): PeerAddress => ({ host: '127.0.0.1', port })
     const settings = { ...linkDefaults, silentMs: 200 }
-    const world = new TcpWorld(
+    const world = new ConnectedWorld(
+      tcp,
       new Map([
         [1, at(own)],
         [2, at(hidden)],
@@ -259,12 +324,6 @@ describe('a node over TCP', () => {
     isHolding = false
     const again = await world.join(2)
     await areConnected(one, 1, again, 2)
-  })
-
-  it('says which address it cannot have', async () => {
-    const world = await TcpWorld.of()
-    await world.join(1)
-    await expect(world.join(1)).rejects.toThrow(/cannot listen for peers on 127\.0\.0\.1:\d+: .*EADDRINUSE/)
   })
 })
 
