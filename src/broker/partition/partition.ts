@@ -100,9 +100,10 @@ export class Partition implements PartitionView, Coolable {
   readonly #onForgotten: (forgotten: Forgotten) => void
   #controls: PendingControl[] = []
   /** Of the batches that are not committed, oldest first; of a log from which none can leave, none. */
-  #undos: Array<{ readonly index: number; readonly undo: BatchUndo }> = []
+  readonly #undos: Array<{ readonly index: number; readonly undo: BatchUndo }> = []
   #highWatermark: number
   readonly #readers = new ReadWaiters()
+  /** See `goneCode`. */
   #gone: number | undefined
 
   constructor(parts: PartitionParts) {
@@ -310,8 +311,7 @@ export class Partition implements PartitionView, Coolable {
   }
 
   onCommitted(index: LogIndex): void {
-    const undone = this.#undos.findIndex((one) => one.index > index)
-    this.#undos.splice(0, undone < 0 ? this.#undos.length : undone)
+    while ((this.#undos[0]?.index ?? Infinity) <= index) this.#undos.shift()
     this.#applyControls(index)
     if (this.settings.durability === 'quorum') this.#advance(index)
   }
