@@ -24,21 +24,15 @@ import type {
 } from './api.ts'
 import { allBrokersConfigEntries, brokerConfigEntries, brokerSynonyms, topicConfigEntries } from './config-view.ts'
 import { brokerConfigInForce, type BrokerConfigLayers, topicDefaultsInForce } from './core/broker-configs.ts'
-import {
-  type ClusterChange,
-  type ClusterCommand,
-  type ClusterRefusal,
-  type ClusterState,
-  encodeCommand,
-  type TopicRecord,
-} from './core/cluster-state.ts'
+import type { ClusterChange, ClusterCommand, ClusterState, TopicRecord } from './core/cluster-state.ts'
 import { allBrokers, type ConfiguredKind } from './core/resource-configs.ts'
-import { failureOf, kafkaFailure } from './failures.ts'
+import { kafkaFailure } from './failures.ts'
 import { type Forgotten, PartitionState } from './core/partition-state.ts'
 import type { TailBatch } from './core/tail-index.ts'
 import { checkTopicConfigs, resolveTopicSettings } from './core/topic-settings.ts'
 import { HotCache } from './hot-cache.ts'
 import { type InternalTopic, isInternalTopic } from './internal-topics.ts'
+import { MetadataLog } from './metadata-log.ts'
 import { faultOfNewName, partitionCountOf } from './new-topic.ts'
 import { Partition } from './partition/partition.ts'
 import type { BrokerWorld } from './ports.ts'
@@ -85,13 +79,6 @@ interface LiveTopic extends TopicView {
   readonly partitions: readonly Partition[]
 }
 
-interface PendingCommand {
-  readonly index: LogIndex
-  readonly command: ClusterCommand
-  readonly resolve: (outcome: Outcome<ClusterChange, ClusterRefusal>) => void
-  readonly reject: (reason: OpError) => void
-}
-
 export class StandaloneBroker implements Broker, CommitListener {
   readonly clusterId: string
   readonly nodeId: NodeId
@@ -112,8 +99,7 @@ export class StandaloneBroker implements Broker, CommitListener {
   readonly #identities = new Map<GroupNumber, { readonly topicId: TopicId; readonly partition: number }>()
   readonly #creating = new Map<string, Promise<Outcome<TopicView, KafkaFailure>>>()
   readonly #metadataLog: ReplicatedLog
-  #pending: PendingCommand[] = []
-  #appliedIndex: number
+  readonly #metadata: MetadataLog
   #producerIds: { next: number; end: number } = { next: 0, end: 0 }
   #topicDefaults: ReadonlyMap<string, string>
   #altering: Promise<void> = Promise.resolve()
@@ -151,7 +137,14 @@ export class StandaloneBroker implements Broker, CommitListener {
     }
     this.#topicDefaults = topicDefaultsInForce(this.#layers, settings.topicDefaults)
     this.#metadataLog = this.#world.logs.open(metadataGroup, parts.start.metadata, true)
-    this.#appliedIndex = parts.start.metadata.lastIndex
+    this.#metadata = new MetadataLog({
+      log: this.#metadataLog,
+      cluster: this.#cluster,
+      appliedIndex: parts.start.metadata.lastIndex,
+      onChange: (change) => {
+        this.#live(change)
+      },
+    })
     for (const record of this.#cluster.topics()) this.#bring(record, parts.start.partitions)
   }
 
@@ -196,12 +189,12 @@ export class StandaloneBroker implements Broker, CommitListener {
 
   /** Changes with every change of topics. */
   get metadataVersion(): number {
-    return this.#appliedIndex
+    return this.#metadata.appliedIndex
   }
 
   /** The metadata machine after the last entry that is in the bucket. */
   metadataSnapshot(): { readonly appliedIndex: number; readonly bytes: Uint8Array } {
-    return { appliedIndex: this.#appliedIndex, bytes: this.#cluster.snapshot() }
+    return { appliedIndex: this.#metadata.appliedIndex, bytes: this.#cluster.snapshot() }
   }
 
   describeTopicConfigs(topic: TopicView): readonly ConfigEntry[] {
@@ -237,7 +230,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     if (!planned.ok) return planned
     const { command } = planned.value
     if (topic.validateOnly) return succeed(planned.value.preview)
-    const outcome = await this.#execute(command)
+    const outcome = await this.#metadata.execute(command)
     if (!outcome.ok) return outcome
     return succeed(assertDefined(this.#byName.get(topic.name), 'a created topic is there'))
   }
@@ -276,7 +269,7 @@ export class StandaloneBroker implements Broker, CommitListener {
         ),
       )
     }
-    const outcome = await this.#execute({ kind: 'delete-topic', id })
+    const outcome = await this.#metadata.execute({ kind: 'delete-topic', id })
     return outcome.ok ? succeed(undefined) : outcome
   }
 
@@ -298,7 +291,7 @@ export class StandaloneBroker implements Broker, CommitListener {
       return fail(kafkaFailure(ErrorCode.INVALID_PARTITIONS, why))
     }
     if (validateOnly) return succeed(undefined)
-    const outcome = await this.#execute({ kind: 'create-partitions', id, partitionCount: totalCount })
+    const outcome = await this.#metadata.execute({ kind: 'create-partitions', id, partitionCount: totalCount })
     return outcome.ok ? succeed(undefined) : outcome
   }
 
@@ -327,7 +320,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     if (!wanted.ok) return wanted
     if (validateOnly || sameConfigs(wanted.value, own)) return succeed(undefined)
     const configs = Object.fromEntries(wanted.value)
-    const outcome = await this.#execute({ kind: 'alter-resource-configs', type: kind, name, configs })
+    const outcome = await this.#metadata.execute({ kind: 'alter-resource-configs', type: kind, name, configs })
     return outcome.ok ? succeed(undefined) : outcome
   }
 
@@ -339,7 +332,7 @@ export class StandaloneBroker implements Broker, CommitListener {
     const configs = checkTopicConfigs(wanted.value)
     if (!configs.ok) return refused(ErrorCode.INVALID_CONFIG, configs.failure)
     if (validateOnly || sameConfigs(configs.value, topic.configs)) return succeed(undefined)
-    const outcome = await this.#execute({ kind: 'alter-topic-configs', id, configs: Object.fromEntries(configs.value) })
+    const outcome = await this.#metadata.execute({ kind: 'alter-topic-configs', id, configs: Object.fromEntries(configs.value) })
     return outcome.ok ? succeed(undefined) : outcome
   }
 
@@ -363,17 +356,8 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   onStreamed(group: GroupNumber, index: LogIndex): void {
-    if (group !== metadataGroup) {
-      this.#partitions.get(group)?.onStreamed(index)
-      return
-    }
-    while ((this.#pending[0]?.index ?? Infinity) <= index) {
-      const { command, resolve, index: at } = assertDefined(this.#pending.shift(), 'a command waits')
-      this.#appliedIndex = at
-      const change = this.#cluster.apply(command)
-      if (change.ok) this.#live(change.value)
-      resolve(change)
-    }
+    if (group === metadataGroup) this.#metadata.onStreamed(index)
+    else this.#partitions.get(group)?.onStreamed(index)
   }
 
   /** An orderly end begins: clients are sent elsewhere, what is under way goes on. */
@@ -384,14 +368,14 @@ export class StandaloneBroker implements Broker, CommitListener {
   /** The log goes on no more (the WAL died, another life began): everyone who waits is told, nothing is acknowledged from here on. */
   abandon(reason: OpError): void {
     this.serving = false
-    for (const { reject } of this.#pending.splice(0)) reject(reason)
+    this.#metadata.abandon(reason)
     for (const partition of this.#partitions.values()) partition.leave(ErrorCode.NOT_LEADER_OR_FOLLOWER)
   }
 
   // --- inside
 
   async #allocate(): Promise<Outcome<undefined, KafkaFailure>> {
-    const outcome = await this.#execute({ kind: 'allocate-producer-ids', count: producerIdBlock })
+    const outcome = await this.#metadata.execute({ kind: 'allocate-producer-ids', count: producerIdBlock })
     if (!outcome.ok) return outcome
     if (outcome.value.kind === 'producer-ids-allocated') {
       this.#producerIds = { next: outcome.value.first, end: outcome.value.first + outcome.value.count }
@@ -437,22 +421,8 @@ export class StandaloneBroker implements Broker, CommitListener {
   }
 
   async #alter(command: ClusterCommand): Promise<Outcome<undefined, KafkaFailure>> {
-    const outcome = await this.#execute(command)
+    const outcome = await this.#metadata.execute(command)
     return outcome.ok ? succeed(undefined) : outcome
-  }
-
-  async #execute(command: ClusterCommand): Promise<Outcome<ClusterChange, KafkaFailure>> {
-    const refusal = this.#cluster.canApply(command)
-    if (refusal !== undefined) return fail(refusalOf(refusal))
-    try {
-      const index = this.#metadataLog.propose('metadata', encodeCommand(command))
-      const outcome = await new Promise<Outcome<ClusterChange, ClusterRefusal>>((resolve, reject) => {
-        this.#pending.push({ index, command, resolve, reject })
-      })
-      return outcome.ok ? outcome : fail(refusalOf(outcome.failure))
-    } catch (error) {
-      return fail(failureOf(error))
-    }
   }
 
   /** A change was applied: the live topics follow. */
@@ -551,14 +521,3 @@ const sameConfigs = (one: ReadonlyMap<string, string>, other: ReadonlyMap<string
   one.size === other.size && [...one].every(([name, value]) => other.get(name) === value)
 
 const refused = (errorCode: number, message: string): Outcome<never, KafkaFailure> => fail(kafkaFailure(errorCode, message))
-
-function refusalOf(refusal: ClusterRefusal): KafkaFailure {
-  switch (refusal) {
-    case 'topic-exists':
-      return kafkaFailure(ErrorCode.TOPIC_ALREADY_EXISTS, 'Topic already exists.')
-    case 'unknown-topic':
-      return kafkaFailure(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION, 'This server does not host this topic-partition.')
-    case 'fewer-partitions':
-      return kafkaFailure(ErrorCode.INVALID_PARTITIONS, 'The number of partitions can only grow.')
-  }
-}
