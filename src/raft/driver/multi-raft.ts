@@ -324,7 +324,7 @@ export class MultiRaft {
   #tick(): void {
     const nowMs = this.#options.clock.monotonicMs()
     for (const group of this.#ticking) {
-      if (group.isLeader ? group.isQuiet(this.support, nowMs) : group.isPromised(this.support)) this.#rest(group)
+      if (this.#mayRest(group, nowMs)) this.#rest(group)
       else if (group.isLeader || group.mayCampaign(this.support, nowMs)) {
         group.node.tick()
         this.#enqueue(group)
@@ -333,6 +333,12 @@ export class MultiRaft {
     }
     this.#reads.giveUp()
     this.#orphans.campaign()
+  }
+
+  /** Who is bound to a node that does not lead waits for it to say so, and says so itself if it has led. */
+  #mayRest(group: Group, nowMs: number): boolean {
+    if (group.isLeader) return group.isQuiet(this.support, nowMs)
+    return group.isPromised(this.support) && group.node.raft.lead !== nobody
   }
 
   /** Its clock stands. The last message may have told a member of more than it had then: it hears once more what is committed. */
@@ -448,7 +454,7 @@ export class MultiRaft {
     }
     // Said to all members when it was committed; whoever was not there hears it with a tick.
     const nowMs = this.#options.clock.monotonicMs()
-    if (group.isLeader ? !group.isQuiet(this.support, nowMs) : !group.isPromised(this.support)) this.#ticking.add(group)
+    if (!this.#mayRest(group, nowMs)) this.#ticking.add(group)
   }
 
   #recalled(group: Group): void {
