@@ -1,5 +1,5 @@
 // Owns carrying Raft's frames over gRPC, for those who want one port and a mesh: a stream of frames per peer and channel, as bytes (wire.ts), on
-// HTTP/2, with TLS on both sides where it is set. A call costs many times what a frame over TCP does: see `npm run bench -- transport`.
+// HTTP/2, with TLS on both sides where it is set. A frame costs one and a half to three times what it does over TCP: `npm run bench -- transport`.
 // Not when a link is made, nor who is welcome (peer-links.ts).
 //
 //   service chronik.raft.Peers { rpc Carry (stream Frame) returns (stream Frame); }    Frame: bytes as they are, no protobuf
@@ -103,7 +103,6 @@ export class GrpcTransport implements RaftTransport {
   readonly #options: LinkOptions
   readonly #links: PeerLinks
   readonly #server: Server
-  readonly #accepted = new Set<ServerDuplexStream<Buffer, Buffer>>()
 
   constructor(options: LinkOptions, handlers: TransportHandlers) {
     this.#options = options
@@ -224,7 +223,6 @@ export class GrpcTransport implements RaftTransport {
     const cancel = clock.after(settings.dialMs, () => {
       if (hello === undefined) refuse('this port is for the nodes of a Chronik cluster')
     })
-    this.#accepted.add(call)
     call.on('data', ({ buffer, byteOffset, length }: Buffer) => {
       const frame = new Uint8Array(buffer, byteOffset, length)
       if (hello !== undefined) {
@@ -243,15 +241,11 @@ export class GrpcTransport implements RaftTransport {
       call.sendMetadata(welcome)
     })
     call.on('error', () => undefined)
-    const over = (): void => {
-      cancel()
-      this.#accepted.delete(call)
-    }
     call.once('end', () => {
-      over()
+      cancel()
       call.end()
     })
-    call.once('cancelled', over)
+    call.once('cancelled', cancel)
   }
 }
 
